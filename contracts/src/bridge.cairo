@@ -1,0 +1,4 @@
+pub mod contract;
+pub mod interface;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,363 @@
+//! What one fill does to its two accounts, decided in memory: nothing is written until all of it is accepted.
+
+use core::cmp::max;
+use starknet::ContractAddress;
+use starknet::storage::{StorageAsPointer, StoragePathEntry, StoragePointerReadAccess};
+use crate::clearinghouse::book::{Basis, Book, BookTrait, Market, View, ViewTrait, holding};
+use crate::clearinghouse::interface::{Fill, Order, SignedOrder, VenueParams};
+use crate::clearinghouse::orders::refusal;
+use crate::clearinghouse::slots::{
+    AccountSlot, OrderSlot, PairSlot, PositionSlot, TradeSlot, unpack_pair, unpack_trade,
+};
+use crate::clearinghouse::state::{ReadState, StateStorageNode, read_order};
+use crate::rules::cash::{cash_down, cash_floor, cash_up, fee, within_band};
+use crate::rules::modes::{Action, allows, band};
+use crate::rules::risk::{SumsTrait, healthier, is_healthy, pending_funding, size_magnitude};
+use crate::units::{MAX_OPEN_MARKETS, MAX_POSITION_VALUE};
+
+/// What is the same for every fill of a batch.
+#[derive(Copy, Drop)]
+pub struct Batch {
+    pub venue: ContractAddress,
+    pub epoch: u64,
+    pub now: u64,
+    pub params: VenueParams,
+    pub view: View,
+}
+
+/// One account after a fill.
+#[derive(Copy, Drop)]
+pub struct SideAfter {
+    pub account: ContractAddress,
+    pub slot: AccountSlot,
+    pub position: PositionSlot,
+    pub order: OrderSlot,
+    pub fee: u128,
+    /// What it received of funding; collateral units.
+    pub funding: i128,
+}
+
+#[derive(Copy, Drop)]
+pub struct FillOutcome {
+    pub market: Market,
+    pub maker: SideAfter,
+    pub taker: SideAfter,
+    pub interest: PairSlot,
+    /// What the buyer paid more than the seller got.
+    pub remainder: u128,
+}
+
+/// A change of one position, before money.
+#[derive(Copy, Drop)]
+struct Move {
+    old: PositionSlot,
+    size_after: i64,
+    reduces: bool,
+}
+
+pub fn decide(
+    state: ReadState, batch: @Batch, index: u8, fill: @Fill, maker_hash: felt252, taker_hash: felt252,
+) -> Result<FillOutcome, felt252> {
+    let maker = fill.maker.order;
+    let taker = fill.taker.order;
+    let size = *fill.size;
+    let price = *fill.price;
+    check_pair(maker, taker)?;
+    let market = match batch.view.find(index) {
+        Some(market) => market,
+        None => { return Err('FILL: unknown market'); },
+    };
+    if market.price == 0 {
+        return Err('FILL: no mark');
+    }
+    let slots = state.markets.entry(index).as_ptr();
+    let trade = unpack_trade(slots.trade.read());
+    if size == 0 || size % trade.lot_size != 0 {
+        return Err('FILL: not whole lots');
+    }
+    if price == 0 || price % trade.tick_size != 0 {
+        return Err('FILL: price off the tick');
+    }
+    let maker_slot = check_order(state, batch, maker, maker_hash, @trade, size, price, trade.maker_fee_bps)?;
+    let taker_slot = check_order(state, batch, taker, taker_hash, @trade, size, price, trade.taker_fee_bps)?;
+
+    let maker_book = batch.view.load_book(state, *maker.account);
+    let taker_book = batch.view.load_book(state, *taker.account);
+    if maker_book.slot.epoch != *maker.account_epoch || taker_book.slot.epoch != *taker.account_epoch {
+        return Err('ORDER: old account epoch');
+    }
+    let maker_move = move_of(@maker_book, maker, index, size)?;
+    let taker_move = move_of(@taker_book, taker, index, size)?;
+    check_mode(batch, @market, maker, @maker_move, @taker_move, price)?;
+
+    let (max_interest, max_position) = unpack_pair(slots.caps.read());
+    check_room(@maker_book, @market, @maker_move, max_position)?;
+    check_room(@taker_book, @market, @taker_move, max_position)?;
+    let interest = interest_after(
+        interest_after(
+            unpack_pair(slots.interest.read()), maker_move.old.size, maker_move.size_after, max_interest,
+        )?,
+        taker_move.old.size,
+        taker_move.size_after,
+        max_interest,
+    )?;
+
+    check_signature(state, fill.maker, maker_hash, maker_slot, *batch.now)?;
+    check_signature(state, fill.taker, taker_hash, taker_slot, *batch.now)?;
+
+    let notional: u128 = size.into() * price.into();
+    let maker_after = side_after(@maker_book, @market, maker, @maker_move, maker_slot, size, notional, trade.maker_fee_bps)?;
+    let taker_after = side_after(@taker_book, @market, taker, @taker_move, taker_slot, size, notional, trade.taker_fee_bps)?;
+    Ok(
+        FillOutcome {
+            market,
+            maker: maker_after,
+            taker: taker_after,
+            interest,
+            remainder: cash_up(notional) - cash_down(notional),
+        },
+    )
+}
+
+fn check_pair(maker: @Order, taker: @Order) -> Result<(), felt252> {
+    if maker.market != taker.market {
+        return Err('FILL: two markets');
+    }
+    if maker.is_buy == taker.is_buy {
+        return Err('FILL: same side');
+    }
+    if maker.account == taker.account {
+        return Err('FILL: self trade');
+    }
+    if *taker.post_only {
+        return Err('FILL: post-only was the taker');
+    }
+    Ok(())
+}
+
+/// What the order alone says, and what was filled of it before.
+fn check_order(
+    state: ReadState,
+    batch: @Batch,
+    order: @Order,
+    hash: felt252,
+    trade: @TradeSlot,
+    size: u64,
+    price: u64,
+    fee_bps: u16,
+) -> Result<OrderSlot, felt252> {
+    if order.venue != batch.venue {
+        return Err('ORDER: another venue');
+    }
+    if order.epoch != batch.epoch {
+        return Err('ORDER: another epoch');
+    }
+    if *order.expiry <= *batch.now {
+        return Err('ORDER: expired');
+    }
+    if *order.size % *trade.lot_size != 0 {
+        return Err('ORDER: not whole lots');
+    }
+    if *order.limit_price == 0 || *order.limit_price % *trade.tick_size != 0 {
+        return Err('ORDER: limit off the tick');
+    }
+    if *order.is_buy {
+        if price > *order.limit_price {
+            return Err('ORDER: above its limit');
+        }
+    } else if price < *order.limit_price {
+        return Err('ORDER: below its limit');
+    }
+    if fee_bps > *order.max_fee_bps {
+        return Err('ORDER: fee above its cap');
+    }
+    let slot = read_order(state, hash);
+    if slot.filled >= *order.size || size > *order.size - slot.filled {
+        return Err('ORDER: filled or cancelled');
+    }
+    Ok(slot)
+}
+
+fn check_signature(
+    state: ReadState, signed: @SignedOrder, hash: felt252, slot: OrderSlot, now: u64,
+) -> Result<(), felt252> {
+    match refusal(state, signed.order, signed.signature, hash, slot, now) {
+        Some(reason) => Err(reason),
+        None => Ok(()),
+    }
+}
+
+fn move_of(book: @Book, order: @Order, market: u8, size: u64) -> Result<Move, felt252> {
+    let old = book.position(market);
+    let delta: felt252 = if *order.is_buy {
+        size.into()
+    } else {
+        -size.into()
+    };
+    let size_after: i64 = match (Into::<i64, felt252>::into(old.size) + delta).try_into() {
+        Some(after) => after,
+        None => { return Err('FILL: position too large'); },
+    };
+    let opposite = if *order.is_buy {
+        old.size < 0
+    } else {
+        old.size > 0
+    };
+    let reduces = opposite && size <= size_magnitude(old.size);
+    if *order.reduce_only && !reduces {
+        return Err('ORDER: does not reduce');
+    }
+    Ok(Move { old, size_after, reduces })
+}
+
+/// The mode's table, the state of the market and the band around its mark.
+fn check_mode(
+    batch: @Batch, market: @Market, maker: @Order, maker_move: @Move, taker_move: @Move, price: u64,
+) -> Result<(), felt252> {
+    let mode = *batch.view.mode;
+    let action = if *maker_move.reduces && *taker_move.reduces {
+        Action::FillReducing
+    } else {
+        if !*market.valid {
+            return Err('FILL: market is not valid');
+        }
+        if *taker_move.reduces && *maker.post_only {
+            Action::FillPosting
+        } else {
+            Action::FillOpening
+        }
+    };
+    if !allows(mode, action) {
+        return Err('MODE: fill not allowed');
+    }
+    if !within_band(price, *market.price, band(mode, *batch.params.fill_band_bps, *batch.params.post_band_bps)) {
+        return Err('FILL: outside the band');
+    }
+    Ok(())
+}
+
+/// Caps of a side that opens or adds.
+fn check_room(book: @Book, market: @Market, change: @Move, max_position: u64) -> Result<(), felt252> {
+    if *change.reduces {
+        return Ok(());
+    }
+    room_for(book, market, *change.old.size, *change.size_after, max_position)
+}
+
+pub fn room_for(
+    book: @Book, market: @Market, old: i64, size_after: i64, max_position: u64,
+) -> Result<(), felt252> {
+    let after = size_magnitude(size_after);
+    if after > max_position {
+        return Err('FILL: position cap');
+    }
+    if after.into() * (*market.price).into() > MAX_POSITION_VALUE {
+        return Err('FILL: position too large');
+    }
+    if old == 0 && book.held.len() >= MAX_OPEN_MARKETS {
+        return Err('FILL: too many open markets');
+    }
+    Ok(())
+}
+
+/// Open interest (long, short) after one position changed; only growth is held to the cap.
+pub fn interest_after(
+    interest: PairSlot, old: i64, after: i64, max_interest: u64,
+) -> Result<PairSlot, felt252> {
+    let (long, short) = interest;
+    let long_after = moved(long, max(old, 0), max(after, 0), max_interest)?;
+    let short_after = moved(short, size_magnitude(core::cmp::min(old, 0)), size_magnitude(core::cmp::min(after, 0)), max_interest)?;
+    Ok((long_after, short_after))
+}
+
+fn moved<T, +Into<T, felt252>, +Copy<T>, +Drop<T>>(
+    total: u64, old: T, after: T, max_interest: u64,
+) -> Result<u64, felt252> {
+    let sum: Option<u64> = (total.into() + after.into() - old.into()).try_into();
+    match sum {
+        Some(sum) => if sum > total && sum > max_interest {
+            Err('FILL: open interest cap')
+        } else {
+            Ok(sum)
+        },
+        None => Err('FILL: open interest'),
+    }
+}
+
+/// The account's slot with `cash` (collateral units, below 0: paid) and the market's bit as the size says.
+pub fn slot_after(slot: AccountSlot, cash: felt252, market: @Market, size_after: i64) -> Option<AccountSlot> {
+    let collateral: i128 = (Into::<i128, felt252>::into(slot.collateral) + cash).try_into()?;
+    let open = if size_after == 0 {
+        if slot.open & *market.mask != 0 {
+            slot.open - *market.mask
+        } else {
+            slot.open
+        }
+    } else {
+        slot.open | *market.mask
+    };
+    Some(AccountSlot { collateral, epoch: slot.epoch, open })
+}
+
+fn side_after(
+    book: @Book,
+    market: @Market,
+    order: @Order,
+    change: @Move,
+    order_slot: OrderSlot,
+    size: u64,
+    notional: u128,
+    fee_bps: u16,
+) -> Result<SideAfter, felt252> {
+    let old = *change.old;
+    let funding = cash_floor(pending_funding(old.size, *market.funding_index - old.index));
+    let fee = fee(notional, fee_bps);
+    let quote: felt252 = if *order.is_buy {
+        -cash_up(notional).into()
+    } else {
+        cash_down(notional).into()
+    };
+    let cash: felt252 = quote + funding.into() - fee.into();
+    let slot = match slot_after(*book.slot, cash, market, *change.size_after) {
+        Some(slot) => slot,
+        None => { return Err('FILL: collateral too large'); },
+    };
+    let position = PositionSlot { size: *change.size_after, index: *market.funding_index };
+    if !accepted(book, market, change, cash, position) {
+        return Err(if *order.is_buy {
+            'MARGIN: buyer'
+        } else {
+            'MARGIN: seller'
+        });
+    }
+    Ok(
+        SideAfter {
+            account: *book.account,
+            slot,
+            position,
+            order: OrderSlot { filled: order_slot.filled + size, approved: order_slot.approved },
+            fee,
+            funding,
+        },
+    )
+}
+
+/// Opening needs initial margin at the worst prices; reducing needs maintenance margin, or an account that is better
+/// off, at the last good marks.
+fn accepted(book: @Book, market: @Market, change: @Move, cash: felt252, position: PositionSlot) -> bool {
+    if !*change.reduces {
+        let after = book
+            .sums_without(*market.index, Basis::Worst)
+            .add_cash(cash)
+            .add(@holding(market, position, Basis::Worst))
+            .margin();
+        return is_healthy(after.value, after.initial);
+    }
+    let rest = book.sums_without(*market.index, Basis::LastGood);
+    let after = rest.add_cash(cash).add(@holding(market, position, Basis::LastGood)).margin();
+    if is_healthy(after.value, after.maintenance) {
+        return true;
+    }
+    let before = rest.add(@holding(market, *change.old, Basis::LastGood)).margin();
+    healthier(before.value, before.maintenance, after.value, after.maintenance)
+}

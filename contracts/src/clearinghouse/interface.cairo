@@ -1,0 +1,222 @@
+use starknet::ContractAddress;
+
+/// What a trader signs: SNIP-12 revision 1, domain name 'Truemark', version 'v1'. Every field is signed.
+#[derive(Copy, Drop, Serde, PartialEq, Debug)]
+pub struct Order {
+    pub venue: ContractAddress,
+    pub account: ContractAddress,
+    pub epoch: u64,
+    /// Raised by `cancel_all`.
+    pub account_epoch: u32,
+    /// The market's name, e.g. 'BTC-USD-PERP'.
+    pub market: felt252,
+    pub is_buy: bool,
+    /// 1e-8 of the base asset.
+    pub size: u64,
+    /// 1e-8 USD for one whole base unit.
+    pub limit_price: u64,
+    pub max_fee_bps: u16,
+    pub reduce_only: bool,
+    pub post_only: bool,
+    pub expiry: u64,
+    pub salt: felt252,
+}
+
+/// (r, s) by a trading key that the account registered; `key` 0 stands for an order approved by `approve_order`.
+#[derive(Copy, Drop, Serde, PartialEq, Debug)]
+pub struct OrderSignature {
+    pub key: felt252,
+    pub r: felt252,
+    pub s: felt252,
+}
+
+#[derive(Copy, Drop, Serde, PartialEq, Debug)]
+pub struct SignedOrder {
+    pub order: Order,
+    pub signature: OrderSignature,
+}
+
+/// One match: the maker was resting, the taker came to it.
+#[derive(Copy, Drop, Serde, PartialEq, Debug)]
+pub struct Fill {
+    pub maker: SignedOrder,
+    pub taker: SignedOrder,
+    pub size: u64,
+    pub price: u64,
+}
+
+#[derive(Copy, Drop, Serde, PartialEq, Debug)]
+pub struct LiquidationRequest {
+    pub account: ContractAddress,
+    pub market: u8,
+    /// The most that the caller takes over; 1e-8 of the base asset.
+    pub max_size: u64,
+    /// The worst price for the caller: at most this when it buys from a long, at least this from a short.
+    pub limit_price: u64,
+}
+
+/// Ordered: a lower mode allows less.
+#[derive(Copy, Drop, Serde, PartialEq, Debug, Default)]
+pub enum Mode {
+    #[default]
+    Halted,
+    CancelOnly,
+    PostOnly,
+    Full,
+}
+
+/// One margin tier. The part of |value| between the previous tier's bound and this one's has these fractions.
+/// `upto` is in whole USD; 0 in the last tier that is used: without bound.
+#[derive(Copy, Drop, Serde, PartialEq, Debug, Default)]
+pub struct MarginTier {
+    pub upto: u64,
+    pub initial_bps: u16,
+    pub maintenance_bps: u16,
+}
+
+/// What the clearinghouse knows of a market; the oracle has its guard.
+#[derive(Copy, Drop, Serde, PartialEq, Debug)]
+pub struct MarketParams {
+    /// Marginal tiers, one to three; unused ones are all 0.
+    pub tiers: (MarginTier, MarginTier, MarginTier),
+    /// Size and order steps; 1e-8 of the base asset and 1e-8 USD.
+    pub lot_size: u64,
+    pub tick_size: u64,
+    pub maker_fee_bps: u16,
+    pub taker_fee_bps: u16,
+    /// Liquidation: discount to the liquidator and the most that goes to insurance, of the value taken over.
+    pub discount_bps: u16,
+    pub penalty_bps: u16,
+    /// A position below this is liquidated whole; whole USD.
+    pub dust_usd: u32,
+    /// Caps; 1e-8 of the base asset.
+    pub max_open_interest: u64,
+    pub max_position: u64,
+}
+
+#[derive(Copy, Drop, Serde, PartialEq, Debug)]
+pub struct VenueParams {
+    pub fill_band_bps: u16,
+    pub post_band_bps: u16,
+    /// Time in a mode before the next one up.
+    pub dwell_secs: u32,
+    /// Time after reopening, and after a market became Valid again, before anyone is liquidated.
+    pub grace_secs: u32,
+}
+
+#[derive(Copy, Drop, Serde, PartialEq, Debug)]
+pub struct Position {
+    pub market: u8,
+    pub size: i64,
+    /// The funding index at which funding was last settled.
+    pub funding_index: i128,
+}
+
+#[derive(Drop, Serde)]
+pub struct AccountView {
+    pub collateral: i128,
+    pub account_epoch: u32,
+    /// Bitmap of open markets.
+    pub open_markets: u128,
+    pub positions: Span<Position>,
+}
+
+/// V and the two requirements; 1e-16 USD. `maintenance` and `initial` are rounded up, which changes no comparison
+/// with the whole number V.
+#[derive(Copy, Drop, Serde, PartialEq, Debug)]
+pub struct MarginView {
+    pub value: i128,
+    pub maintenance: i128,
+    pub initial: i128,
+}
+
+/// Where all collateral is; 1e-6 USD. `total` is what came in less what went out, and equals the token balance:
+/// total = sum of accounts + insurance + fees + funding + pending.
+#[derive(Copy, Drop, Serde, PartialEq, Debug)]
+pub struct Ledger {
+    pub total: i128,
+    pub insurance: i128,
+    pub fees: i128,
+    /// Funding that payers have settled and receivers have not yet; below 0 while it is the other way round.
+    pub funding: i128,
+    /// Deposits made while Halted, not yet credited.
+    pub pending: i128,
+}
+
+#[derive(Copy, Drop, Serde, PartialEq, Debug)]
+pub struct OpenInterest {
+    pub long: u64,
+    pub short: u64,
+}
+
+#[starknet::interface]
+pub trait IClearinghouse<TState> {
+    // --- trading
+    /// Operator. A bad fill is skipped and named in `FillRefused`; the others settle.
+    fn settle(ref self: TState, epoch: u64, fills: Span<Fill>);
+    /// The order's account only; in every mode.
+    fn cancel(ref self: TState, order: Order);
+    /// Ends every order that the caller has signed so far; in every mode.
+    fn cancel_all(ref self: TState);
+    /// Lets `key` (the x of a point on the curve) sign orders of the caller until `expiry`. It cannot withdraw.
+    fn register_trading_key(ref self: TState, key: felt252, expiry: u64);
+    /// In every mode.
+    fn revoke_trading_key(ref self: TState, key: felt252);
+    /// The order's account only: instead of a signature, for wallets of any kind.
+    fn approve_order(ref self: TState, order: Order);
+
+    // --- money
+    /// Takes `amount` of the token from the caller's wallet; the caller approved it before.
+    fn deposit(ref self: TState, amount: u128);
+    fn deposit_for(ref self: TState, account: ContractAddress, amount: u128);
+    /// Credits a deposit that was held while Halted. Anyone.
+    fn credit_pending(ref self: TState, account: ContractAddress);
+    /// From the caller's margin account to its wallet. Leaves initial margin, at the worst price of what is not Valid.
+    fn withdraw(ref self: TState, epoch: u64, amount: u128);
+
+    // --- liquidation
+    /// Any caller but the account itself, who then owns the position and must meet initial margin.
+    fn liquidate(ref self: TState, epoch: u64, request: LiquidationRequest);
+    /// As `liquidate` for each, a refusal named in `LiquidationRefused` instead of a revert.
+    fn liquidate_many(ref self: TState, epoch: u64, requests: Span<LiquidationRequest>);
+
+    // --- the venue
+    /// Down: admin, guardian, sentinel, at once. Up: admin, one step at a time, after the dwell time, with the
+    /// integrity report's hash.
+    fn set_mode(ref self: TState, mode: Mode, report_hash: felt252);
+    /// The oracle only: the first report after a silence stores CancelOnly.
+    fn end_silence(ref self: TState);
+    /// The bridge only; only upwards. Halts.
+    fn set_epoch(ref self: TState, epoch: u64);
+    /// Admin. The market must be listed in the oracle.
+    fn list_market(ref self: TState, name: felt252, params: MarketParams);
+    /// Admin. Raising margin fractions needs CancelOnly or Halted.
+    fn configure_market(ref self: TState, market: u8, params: MarketParams);
+    /// Admin.
+    fn configure_venue(ref self: TState, params: VenueParams);
+    /// Admin, to a margin account.
+    fn collect_fees(ref self: TState, account: ContractAddress, amount: u128);
+    /// Anyone: from the caller's margin account into insurance.
+    fn fund_insurance(ref self: TState, amount: u128);
+
+    // --- views
+    fn account(self: @TState, account: ContractAddress) -> AccountView;
+    fn position(self: @TState, account: ContractAddress, market: u8) -> Position;
+    fn margin_of(self: @TState, account: ContractAddress) -> MarginView;
+    fn pending_deposit(self: @TState, account: ContractAddress) -> u128;
+    /// The effective mode.
+    fn mode(self: @TState) -> Mode;
+    fn epoch(self: @TState) -> u64;
+    fn ledger(self: @TState) -> Ledger;
+    fn market_params(self: @TState, market: u8) -> MarketParams;
+    fn venue_params(self: @TState) -> VenueParams;
+    fn open_interest(self: @TState, market: u8) -> OpenInterest;
+    fn funding_index(self: @TState, market: u8) -> i128;
+    fn order_hash(self: @TState, order: Order) -> felt252;
+    /// 1e-8 of the base asset; the order's whole size once it is cancelled.
+    fn order_filled(self: @TState, order_hash: felt252) -> u64;
+    /// 0: not registered or revoked.
+    fn trading_key_expiry(self: @TState, account: ContractAddress, key: felt252) -> u64;
+    fn oracle(self: @TState) -> ContractAddress;
+    fn token(self: @TState) -> ContractAddress;
+}

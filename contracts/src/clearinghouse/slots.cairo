@@ -1,0 +1,341 @@
+//! How values lie in the felts of the clearinghouse's storage. The empty felt decodes as zero everywhere.
+
+use core::num::traits::Zero;
+use crate::clearinghouse::interface::{MarginTier, MarketParams, Mode, VenueParams};
+use crate::rules::funding::checksum;
+use crate::rules::modes::{from_rank, rank};
+use crate::rules::risk::Tiers;
+
+const TWO_16: u128 = 0x10000;
+const TWO_32: u128 = 0x100000000;
+const TWO_40: u128 = 0x10000000000;
+const TWO_60: u128 = 0x1000000000000000;
+const TWO_63: u128 = 0x8000000000000000;
+const TWO_64: u128 = 0x10000000000000000;
+const TWO_72: u128 = 0x1000000000000000000;
+const TWO_95: u128 = 0x800000000000000000000000;
+const TWO_96: u128 = 0x1000000000000000000000000;
+const TWO_127: u128 = 0x80000000000000000000000000000000;
+const TWO_128: felt252 = 0x100000000000000000000000000000000;
+
+/// Largest bound of a margin tier, whole USD.
+pub const MAX_TIER_BOUND: u64 = 0xffffffffff;
+/// Largest number of times that an account can raise its epoch.
+pub const MAX_ACCOUNT_EPOCH: u32 = 0xffffff;
+
+/// Collateral (96 bits, signed), account epoch (24), bitmap of open markets (128).
+#[derive(Copy, Drop, PartialEq, Debug, Default)]
+pub struct AccountSlot {
+    pub collateral: i128,
+    pub epoch: u32,
+    pub open: u128,
+}
+
+/// Size (64 bits, signed) and the funding index at which funding was last settled (128, signed).
+#[derive(Copy, Drop, PartialEq, Debug, Default)]
+pub struct PositionSlot {
+    pub size: i64,
+    pub index: i128,
+}
+
+/// What was filled of an order (64 bits) and whether its account approved it (1).
+#[derive(Copy, Drop, PartialEq, Debug, Default)]
+pub struct OrderSlot {
+    pub filled: u64,
+    pub approved: bool,
+}
+
+/// Bands, dwell and grace, the stored mode, when it was set, when it last became Full (0: never since deployment).
+#[derive(Copy, Drop, PartialEq, Debug)]
+pub struct VenueSlot {
+    pub params: VenueParams,
+    pub mode: Mode,
+    pub mode_since: u64,
+    pub full_since: u64,
+}
+
+/// The terms of trade of one market.
+#[derive(Copy, Drop, PartialEq, Debug)]
+pub struct TradeSlot {
+    pub lot_size: u64,
+    pub tick_size: u64,
+    pub maker_fee_bps: u16,
+    pub taker_fee_bps: u16,
+    pub discount_bps: u16,
+    pub penalty_bps: u16,
+    pub dust_usd: u32,
+}
+
+/// Two 64-bit numbers: caps (open interest, position), or open interest (long, short).
+pub type PairSlot = (u64, u64);
+
+/// Insurance (64 bits, signed), fees (64, signed), funding (100, signed); 1e-6 USD.
+#[derive(Copy, Drop, PartialEq, Debug, Default)]
+pub struct BooksSlot {
+    pub insurance: felt252,
+    pub fees: felt252,
+    pub funding: felt252,
+}
+
+/// What the token balance is (128 bits) and the part of it that is deposits not yet credited (120); 1e-6 USD.
+#[derive(Copy, Drop, PartialEq, Debug, Default)]
+pub struct CustodySlot {
+    pub total: u128,
+    pub pending: u128,
+}
+
+/// index = live ? growth of the oracle + base : base.
+#[derive(Copy, Drop, PartialEq, Debug)]
+pub struct FundingSlot {
+    pub base: i128,
+    pub live: bool,
+}
+
+/// Two's complement of a signed number, in `full` = 2^bits.
+fn wrap(value: felt252, negative: bool, full: felt252) -> felt252 {
+    if negative {
+        value + full
+    } else {
+        value
+    }
+}
+
+fn unwrap(raw: u128, half: u128, full: felt252) -> felt252 {
+    if raw >= half {
+        raw.into() - full
+    } else {
+        raw.into()
+    }
+}
+
+fn split(value: u128, unit: u128) -> (u128, u128) {
+    DivRem::div_rem(value, unit.try_into().unwrap())
+}
+
+pub fn pack_account(account: AccountSlot) -> felt252 {
+    let magnitude: u128 = crate::rules::risk::magnitude(account.collateral);
+    assert(magnitude < TWO_95, 'STATE: collateral too large');
+    let collateral = wrap(account.collateral.into(), account.collateral < 0, TWO_96.into());
+    account.open.into() + (collateral + account.epoch.into() * TWO_96.into()) * TWO_128
+}
+
+pub fn unpack_account(slot: felt252) -> AccountSlot {
+    if slot == 0 {
+        return Default::default();
+    }
+    let wide: u256 = slot.into();
+    let (epoch, collateral) = split(wide.high, TWO_96);
+    AccountSlot {
+        collateral: unwrap(collateral, TWO_95, TWO_96.into()).try_into().unwrap(),
+        epoch: epoch.try_into().unwrap(),
+        open: wide.low,
+    }
+}
+
+pub fn pack_position(position: PositionSlot) -> felt252 {
+    if position.size == 0 {
+        return 0;
+    }
+    wrap(position.index.into(), position.index < 0, TWO_128)
+        + wrap(position.size.into(), position.size < 0, TWO_64.into()) * TWO_128
+}
+
+pub fn unpack_position(slot: felt252) -> PositionSlot {
+    let wide: u256 = slot.into();
+    PositionSlot {
+        size: unwrap(wide.high, TWO_63, TWO_64.into()).try_into().unwrap(),
+        index: unwrap(wide.low, TWO_127, TWO_128).try_into().unwrap(),
+    }
+}
+
+pub fn pack_order(order: OrderSlot) -> felt252 {
+    if order.approved {
+        order.filled.into() + TWO_64.into()
+    } else {
+        order.filled.into()
+    }
+}
+
+pub fn unpack_order(slot: felt252) -> OrderSlot {
+    let low: u128 = slot.try_into().unwrap();
+    let (approved, filled) = split(low, TWO_64);
+    OrderSlot { filled: filled.try_into().unwrap(), approved: approved != 0 }
+}
+
+pub fn pack_venue(venue: VenueSlot) -> felt252 {
+    let params = venue.params;
+    let low: u128 = params.fill_band_bps.into()
+        + params.post_band_bps.into() * TWO_16
+        + params.dwell_secs.into() * TWO_32
+        + params.grace_secs.into() * TWO_64
+        + rank(venue.mode).into() * TWO_96;
+    let high: u128 = venue.mode_since.into() + venue.full_since.into() * TWO_60;
+    low.into() + high.into() * TWO_128
+}
+
+pub fn unpack_venue(slot: felt252) -> VenueSlot {
+    let wide: u256 = slot.into();
+    let (mode, rest) = split(wide.low, TWO_96);
+    let (grace_secs, rest) = split(rest, TWO_64);
+    let (dwell_secs, rest) = split(rest, TWO_32);
+    let (post_band_bps, fill_band_bps) = split(rest, TWO_16);
+    let (full_since, mode_since) = split(wide.high, TWO_60);
+    VenueSlot {
+        params: VenueParams {
+            fill_band_bps: fill_band_bps.try_into().unwrap(),
+            post_band_bps: post_band_bps.try_into().unwrap(),
+            dwell_secs: dwell_secs.try_into().unwrap(),
+            grace_secs: grace_secs.try_into().unwrap(),
+        },
+        mode: from_rank(mode.try_into().unwrap()).expect('STATE: mode'),
+        mode_since: mode_since.try_into().unwrap(),
+        full_since: full_since.try_into().unwrap(),
+    }
+}
+
+/// Bound (40 bits), initial (16) and maintenance (16) of a tier. The first lies alone in the high limb, the second in
+/// the low one below the third, which has no bound.
+pub fn pack_tiers(tiers: Tiers) -> felt252 {
+    let (first, second, third) = tiers;
+    let low: u128 = pack_tier(second) + fractions(third) * TWO_72;
+    let high: u128 = pack_tier(first);
+    low.into() + high.into() * TWO_128
+}
+
+fn fractions(tier: MarginTier) -> u128 {
+    tier.initial_bps.into() + tier.maintenance_bps.into() * TWO_16
+}
+
+fn pack_tier(tier: MarginTier) -> u128 {
+    fractions(tier) + tier.upto.into() * TWO_32
+}
+
+pub fn unpack_tiers(slot: felt252) -> Tiers {
+    let wide: u256 = slot.into();
+    let (third, second) = split(wide.low, TWO_72);
+    (unpack_tier(wide.high), unpack_tier(second), unpack_tier(third))
+}
+
+fn unpack_tier(packed: u128) -> MarginTier {
+    if packed == 0 {
+        return Default::default();
+    }
+    let (upto, rest) = split(packed, TWO_32);
+    let (maintenance, initial) = split(rest, TWO_16);
+    MarginTier {
+        upto: upto.try_into().unwrap(),
+        initial_bps: initial.try_into().unwrap(),
+        maintenance_bps: maintenance.try_into().unwrap(),
+    }
+}
+
+pub fn trade_of(params: @MarketParams) -> TradeSlot {
+    TradeSlot {
+        lot_size: *params.lot_size,
+        tick_size: *params.tick_size,
+        maker_fee_bps: *params.maker_fee_bps,
+        taker_fee_bps: *params.taker_fee_bps,
+        discount_bps: *params.discount_bps,
+        penalty_bps: *params.penalty_bps,
+        dust_usd: *params.dust_usd,
+    }
+}
+
+pub fn pack_trade(trade: TradeSlot) -> felt252 {
+    let low: u128 = trade.lot_size.into() + trade.tick_size.into() * TWO_64;
+    let high: u128 = trade.maker_fee_bps.into()
+        + trade.taker_fee_bps.into() * TWO_16
+        + trade.discount_bps.into() * TWO_32
+        + trade.penalty_bps.into() * 0x1000000000000
+        + trade.dust_usd.into() * TWO_64;
+    low.into() + high.into() * TWO_128
+}
+
+pub fn unpack_trade(slot: felt252) -> TradeSlot {
+    let wide: u256 = slot.into();
+    let (tick_size, lot_size) = split(wide.low, TWO_64);
+    let (dust_usd, rest) = split(wide.high, TWO_64);
+    let (penalty_bps, rest) = split(rest, 0x1000000000000);
+    let (discount_bps, rest) = split(rest, TWO_32);
+    let (taker_fee_bps, maker_fee_bps) = split(rest, TWO_16);
+    TradeSlot {
+        lot_size: lot_size.try_into().unwrap(),
+        tick_size: tick_size.try_into().unwrap(),
+        maker_fee_bps: maker_fee_bps.try_into().unwrap(),
+        taker_fee_bps: taker_fee_bps.try_into().unwrap(),
+        discount_bps: discount_bps.try_into().unwrap(),
+        penalty_bps: penalty_bps.try_into().unwrap(),
+        dust_usd: dust_usd.try_into().unwrap(),
+    }
+}
+
+pub fn pack_pair(pair: PairSlot) -> felt252 {
+    let (first, second) = pair;
+    first.into() + second.into() * TWO_64.into()
+}
+
+pub fn unpack_pair(slot: felt252) -> PairSlot {
+    let (second, first) = split(slot.try_into().unwrap(), TWO_64);
+    (first.try_into().unwrap(), second.try_into().unwrap())
+}
+
+/// A signed 64-bit amount in a felt, wrapped; reverts beyond.
+fn wrap_64(amount: felt252) -> felt252 {
+    let signed: i64 = amount.try_into().expect('LEDGER: amount too large');
+    wrap(amount, signed < 0, TWO_64.into())
+}
+
+pub fn pack_books(books: BooksSlot) -> felt252 {
+    let funding: i128 = books.funding.try_into().expect('LEDGER: amount too large');
+    assert(crate::rules::risk::magnitude(funding) < TWO_95, 'LEDGER: amount too large');
+    wrap_64(books.insurance)
+        + wrap_64(books.fees) * TWO_64.into()
+        + wrap(books.funding, funding < 0, TWO_96.into()) * TWO_128
+}
+
+pub fn unpack_books(slot: felt252) -> BooksSlot {
+    let wide: u256 = slot.into();
+    let (fees, insurance) = split(wide.low, TWO_64);
+    BooksSlot {
+        insurance: unwrap(insurance, TWO_63, TWO_64.into()),
+        fees: unwrap(fees, TWO_63, TWO_64.into()),
+        funding: unwrap(wide.high, TWO_95, TWO_96.into()),
+    }
+}
+
+pub fn pack_custody(custody: CustodySlot) -> felt252 {
+    assert(custody.pending <= custody.total && custody.total < TWO_95, 'LEDGER: amount too large');
+    custody.total.into() + custody.pending.into() * TWO_128
+}
+
+pub fn unpack_custody(slot: felt252) -> CustodySlot {
+    let wide: u256 = slot.into();
+    CustodySlot { total: wide.low, pending: wide.high }
+}
+
+/// Base (128 bits, signed), live (1), checksum over both, the contract and the market (120).
+pub fn seal_funding(contract: felt252, market: u8, funding: FundingSlot) -> felt252 {
+    let base = wrap(funding.base.into(), funding.base < 0, TWO_128);
+    let live: felt252 = if funding.live {
+        1
+    } else {
+        0
+    };
+    let seal: felt252 = checksum(contract, market, base + live * TWO_128).into();
+    base + (live + seal * 2) * TWO_128
+}
+
+/// None if the slot is not what `seal_funding` made for this contract and market.
+pub fn unseal_funding(contract: felt252, market: u8, slot: felt252) -> Option<FundingSlot> {
+    let wide: u256 = slot.into();
+    let (seal, live) = split(wide.high, 2);
+    let fields: felt252 = wide.low.into() + live.into() * TWO_128;
+    if checksum(contract, market, fields) != seal {
+        return None;
+    }
+    Some(
+        FundingSlot {
+            base: unwrap(wide.low, TWO_127, TWO_128).try_into().unwrap(), live: live.is_non_zero(),
+        },
+    )
+}

@@ -1,0 +1,126 @@
+//! The storage of the clearinghouse, the same for the contract and for each class that it calls by library call: a
+//! node embedded as `state`. What a felt holds is in `slots`.
+
+use starknet::storage::{
+    Map, Mutable, StorageAsPointer, StoragePath, StoragePathEntry, StoragePathMutableConversion,
+    StoragePointerReadAccess, StoragePointerWriteAccess,
+};
+use starknet::storage_access::{StorageBaseAddress, storage_address_from_base_and_offset};
+use starknet::syscalls::{storage_read_syscall, storage_write_syscall};
+use starknet::{ContractAddress, SyscallResultTrait};
+use crate::clearinghouse::slots::{
+    AccountSlot, BooksSlot, CustodySlot, OrderSlot, PositionSlot, VenueSlot, pack_account, pack_books, pack_custody,
+    pack_order, pack_position, pack_venue, unpack_account, unpack_books, unpack_custody, unpack_order, unpack_position,
+    unpack_venue,
+};
+
+#[starknet::storage_node]
+pub struct State {
+    pub oracle: ContractAddress,
+    pub token: ContractAddress,
+    pub bridge: ContractAddress,
+    /// `VenueSlot`.
+    pub venue: felt252,
+    pub epoch: u64,
+    /// Bitmap of listed markets.
+    pub listed: u128,
+    /// Index + 1 of the market with a name.
+    pub names: Map<felt252, u8>,
+    pub markets: Map<u8, MarketSlots>,
+    /// `AccountSlot`; the position in market n lies n + 1 slots behind it (`PositionSlot`).
+    pub accounts: Map<ContractAddress, felt252>,
+    /// By order hash: `OrderSlot`.
+    pub orders: Map<felt252, felt252>,
+    /// Expiry of (account, key).
+    pub trading_keys: Map<(ContractAddress, felt252), u64>,
+    /// Deposits made while Halted.
+    pub pending: Map<ContractAddress, u128>,
+    /// `BooksSlot`.
+    pub books: felt252,
+    /// `CustodySlot`.
+    pub custody: felt252,
+}
+
+/// One market, in consecutive slots.
+#[derive(Copy, Drop, starknet::Store)]
+pub struct MarketSlots {
+    pub name: felt252,
+    /// Margin tiers.
+    pub tiers: felt252,
+    /// `FundingSlot`, sealed.
+    pub funding: felt252,
+    /// `TradeSlot`.
+    pub trade: felt252,
+    /// (open interest, position).
+    pub caps: felt252,
+    /// (long, short).
+    pub interest: felt252,
+}
+
+pub type ReadState = StoragePath<State>;
+pub type WriteState = StoragePath<Mutable<State>>;
+
+pub fn read_venue(state: ReadState) -> VenueSlot {
+    unpack_venue(state.venue.read())
+}
+
+pub fn write_venue(state: WriteState, venue: VenueSlot) {
+    state.venue.write(pack_venue(venue));
+}
+
+/// Where an account's slots begin.
+pub fn account_base(state: ReadState, account: ContractAddress) -> StorageBaseAddress {
+    state.accounts.entry(account).as_ptr().__storage_pointer_address__
+}
+
+pub fn read_account_at(base: StorageBaseAddress) -> AccountSlot {
+    unpack_account(storage_read_syscall(0, storage_address_from_base_and_offset(base, 0)).unwrap_syscall())
+}
+
+pub fn read_account(state: ReadState, account: ContractAddress) -> AccountSlot {
+    read_account_at(account_base(state, account))
+}
+
+/// The slots written belong to the contract whose class runs: `WriteState` stands for the right to write.
+pub fn write_account(state: WriteState, account: ContractAddress, slot: AccountSlot) {
+    let base = account_base(state.as_non_mut(), account);
+    storage_write_syscall(0, storage_address_from_base_and_offset(base, 0), pack_account(slot)).unwrap_syscall();
+}
+
+pub fn read_position_at(base: StorageBaseAddress, market: u8) -> PositionSlot {
+    unpack_position(storage_read_syscall(0, storage_address_from_base_and_offset(base, market + 1)).unwrap_syscall())
+}
+
+/// The account's own slot and one of its positions.
+pub fn write_account_and_position(
+    state: WriteState, account: ContractAddress, slot: AccountSlot, market: u8, position: PositionSlot,
+) {
+    let base = account_base(state.as_non_mut(), account);
+    storage_write_syscall(0, storage_address_from_base_and_offset(base, 0), pack_account(slot)).unwrap_syscall();
+    storage_write_syscall(0, storage_address_from_base_and_offset(base, market + 1), pack_position(position))
+        .unwrap_syscall();
+}
+
+pub fn read_order(state: ReadState, hash: felt252) -> OrderSlot {
+    unpack_order(state.orders.entry(hash).read())
+}
+
+pub fn write_order(state: WriteState, hash: felt252, order: OrderSlot) {
+    state.orders.entry(hash).write(pack_order(order));
+}
+
+pub fn read_books(state: ReadState) -> BooksSlot {
+    unpack_books(state.books.read())
+}
+
+pub fn write_books(state: WriteState, books: BooksSlot) {
+    state.books.write(pack_books(books));
+}
+
+pub fn read_custody(state: ReadState) -> CustodySlot {
+    unpack_custody(state.custody.read())
+}
+
+pub fn write_custody(state: WriteState, custody: CustodySlot) {
+    state.custody.write(pack_custody(custody));
+}

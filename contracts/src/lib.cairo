@@ -1,0 +1,12 @@
+//! Truemark on Starknet: what a venue's money depends on.
+//!
+//! `rules` are pure (no storage, no panic on input); a contract reads state, calls a rule, writes state, emits.
+
+pub mod access;
+pub mod bridge;
+pub mod clearinghouse;
+pub mod oracle;
+pub mod rules;
+pub mod token;
+pub mod units;
+pub mod vault;

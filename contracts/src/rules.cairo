@@ -1,0 +1,8 @@
+pub mod cash;
+pub mod funding;
+pub mod guard;
+#[cfg(test)]
+mod guard_test;
+pub mod median;
+pub mod modes;
+pub mod risk;

@@ -1,0 +1,227 @@
+"""The liquidator against a model venue: who is under water goes, worst first, nobody else, nothing twice, and nobody
+on a mark that the keeper's own price contradicts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from truemark.risk import Margin, MarginTier, margin
+from truemark.transactions import Call
+
+from truemark_keeper.book import (
+    AccountState,
+    Book,
+    Liquidated,
+    LiquidationRefused,
+    MarketState,
+    OpenPosition,
+    holdings,
+)
+from truemark_keeper.liquidator import Liquidator, Sweep
+from truemark_keeper.screen import screen
+from truemark_keeper.slots import Outcome
+
+ONE = 10**8
+USD = 10**6
+KEEPER = 0xBEE
+TIERS = (MarginTier(0, 500, 300), MarginTier(0, 0, 0), MarginTier(0, 0, 0))
+
+
+def market(number: int, price: int, *, valid: bool = True, checkpoint: int | None = None) -> MarketState:
+    return MarketState(
+        market=number,
+        name=f"M{number}",
+        valid=valid,
+        price=price,
+        candidate=0,
+        anchor=price,
+        checkpoint=price if checkpoint is None else checkpoint,
+        funding_index=0,
+        tiers=TIERS,
+    )
+
+
+def account(address: int, collateral: int, *positions: tuple[int, int]) -> AccountState:
+    return AccountState(address, collateral, tuple(OpenPosition(m, size, 0) for m, size in positions))
+
+
+@dataclass
+class Venue:
+    """Reads and liquidates as the contract would, whole positions at the mark, no costs."""
+
+    markets: dict[int, MarketState]
+    accounts: dict[int, AccountState]
+    full: bool = True
+    refuse: frozenset[int] = frozenset()
+    block: int = 0
+    batches: list[list[tuple[int, int]]] = field(default_factory=list)
+
+    async def book(self) -> Book:
+        return Book(self.block, 0, self.full, self.markets, tuple(self.accounts.values()))
+
+    async def margins(self, accounts: Collection[int]) -> Mapping[int, Margin]:
+        return {
+            address: margin(
+                self.accounts[address].collateral, holdings(self.accounts[address], self.markets, at_checkpoint=False)
+            )
+            for address in accounts
+        }
+
+    def outcomes(self, receipt: Mapping[str, object]) -> Sequence[Liquidated | LiquidationRefused]:
+        events = receipt["events"]
+        assert isinstance(events, list)
+        return events
+
+    async def execute(self, calls: Sequence[Call], timeout: float | None = None) -> Outcome:
+        (call,) = calls
+        epoch, count, *data = call.calldata
+        assert epoch == 0 and len(data) == 4 * count
+        self.block += 1
+        batch, events = [], []
+        for number in range(count):
+            address, market_number, max_size, limit = data[4 * number : 4 * number + 4]
+            batch.append((address, market_number))
+            events.append(self.liquidate(address, market_number, max_size, limit))
+        self.batches.append(batch)
+        return Outcome(self.block, self.block, (self.block,), self.block, None, {"events": events})
+
+    def liquidate(self, address: int, number: int, max_size: int, limit: int) -> Liquidated | LiquidationRefused:
+        state, mark = self.accounts[address], self.markets[number].price
+        if address in self.refuse:
+            return LiquidationRefused(address, number, "LIQ: refused")
+        now = margin(state.collateral, holdings(state, self.markets, at_checkpoint=False))
+        assert 0 <= now.value < now.maintenance, "asked for an account that is not under water"
+        (position,) = [p for p in state.positions if p.market == number]
+        assert abs(position.size) <= max_size
+        assert mark <= limit if position.size > 0 else mark >= limit
+        self.accounts[address] = replace(
+            state,
+            collateral=state.collateral + position.size * mark // 10**10,
+            positions=tuple(p for p in state.positions if p.market != number),
+        )
+        return Liquidated(address, number, position.size)
+
+
+def run(venue: Venue, own: dict[str, int | None] | None = None, **options: int) -> Sweep:
+    async def own_price(name: str) -> int | None:
+        if own is not None and name in own:
+            return own[name]
+        return next(m.price for m in venue.markets.values() if m.name == name)
+
+    liquidator = Liquidator(venue, venue, clearinghouse=1, account=KEEPER, own_price=own_price, **options)
+    return asyncio.run(liquidator.once())
+
+
+def underwater_venue(**options: bool) -> Venue:
+    """One base unit at 100 USD. Longs bought at 120: 22 USD left V at 2 of R 3; 21 at 1; 40 is healthy."""
+    return Venue(
+        {0: market(0, 100 * ONE)},
+        {
+            1: account(1, -98 * USD, (0, ONE)),
+            2: account(2, -99 * USD, (0, ONE)),
+            3: account(3, -80 * USD, (0, ONE)),
+            4: account(4, -101 * USD, (0, ONE)),
+            5: account(5, 102 * USD, (0, -ONE)),
+            KEEPER: account(KEEPER, -98 * USD, (0, ONE)),
+        },
+        **options,
+    )
+
+
+def test_who_is_under_water_goes_worst_first_and_nobody_else() -> None:
+    venue = underwater_venue()
+    sweep = run(venue)
+    assert [item.account for item in sweep.liquidated] == [2, 1, 5]
+    assert [item.size for item in sweep.liquidated] == [ONE, ONE, -ONE]
+    assert venue.accounts[3].positions and venue.accounts[4].positions and venue.accounts[KEEPER].positions
+    assert venue.batches == [[(2, 0), (1, 0), (5, 0)]]
+
+
+def test_a_second_run_sends_nothing() -> None:
+    venue = underwater_venue()
+    run(venue)
+    sweep = run(venue)
+    assert sweep.transactions == () and sweep.liquidated == () and len(venue.batches) == 1
+
+
+def test_nobody_is_asked_for_outside_full() -> None:
+    assert run(underwater_venue(full=False)).transactions == ()
+
+
+def test_a_mark_that_the_own_price_contradicts_is_vetoed() -> None:
+    for own in (102 * ONE, None, 0):
+        venue = underwater_venue()
+        sweep = run(venue, {"M0": own})
+        assert sweep.transactions == () and {item.account for item in sweep.vetoed} == {1, 2, 5}
+    assert len(run(underwater_venue(), {"M0": 101 * ONE}).liquidated) == 3
+
+
+def test_a_doubted_mark_in_any_of_its_markets_spares_the_account() -> None:
+    venue = Venue(
+        {0: market(0, 100 * ONE), 1: market(1, 50 * ONE)},
+        {1: account(1, -98 * USD, (0, ONE)), 2: account(2, -147 * USD, (0, ONE), (1, ONE))},
+    )
+    sweep = run(venue, {"M1": 80 * ONE})
+    assert [item.account for item in sweep.liquidated] == [1] and [item.account for item in sweep.vetoed] == [2]
+
+
+def test_a_refusal_is_reported_and_not_asked_again() -> None:
+    venue = underwater_venue()
+    venue.refuse = frozenset({2})
+    sweep = run(venue, batch_size=1)
+    assert [item.account for item in sweep.refused] == [2] and "refused" in sweep.refused[0].reason
+    assert sorted(item.account for item in sweep.liquidated) == [1, 5]
+    assert [batch[0][0] for batch in venue.batches] == [2, 1, 5]
+
+
+def test_under_water_at_the_mark_alone_is_not_enough() -> None:
+    venue = underwater_venue()
+    venue.markets[0] = market(0, 100 * ONE, checkpoint=110 * ONE)
+    assert {item.account.address for item in screen(asyncio.run(venue.book()))} == {5}
+    venue.markets[0] = market(0, 100 * ONE, checkpoint=0)
+    assert screen(asyncio.run(venue.book())) == ()
+
+
+def test_a_market_that_is_not_valid_counts_in_the_accounts_favour() -> None:
+    flaky = replace(market(1, 50 * ONE, valid=False), candidate=60 * ONE, anchor=55 * ONE)
+    book = Book(0, 0, True, {0: market(0, 100 * ONE), 1: flaky}, (account(1, -148 * USD, (0, ONE), (1, ONE)),))
+    assert screen(book) == ()
+    short = replace(book, accounts=(account(1, -48 * USD, (0, ONE), (1, -ONE)),))
+    (found,) = screen(short)
+    # 100 - 48 - 50: the lowest of the three prices for a short, and no requirement for it.
+    assert (found.margin.value, found.margin.maintenance) == (2 * 10**16, 3 * 10**16)
+    assert [p.market for p in found.open_to] == [0]
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    prices=st.lists(st.integers(1, 200), min_size=3, max_size=3),
+    people=st.lists(
+        st.tuples(st.integers(-300, 300), st.lists(st.integers(-3, 3), min_size=3, max_size=3)), max_size=12
+    ),
+    batch_size=st.integers(1, 5),
+)
+def test_after_a_run_nobody_is_left_and_the_healthy_are_untouched(
+    prices: list[int], people: list[tuple[int, list[int]]], batch_size: int
+) -> None:
+    venue = Venue(
+        {n: market(n, price * ONE) for n, price in enumerate(prices)},
+        {
+            address: account(address, cash * USD, *((n, size * ONE) for n, size in enumerate(sizes) if size))
+            for address, (cash, sizes) in enumerate(people, start=1)
+        },
+    )
+    before = dict(venue.accounts)
+    found = screen(asyncio.run(venue.book()))
+    ratios = [Fraction(item.margin.value, item.margin.maintenance) for item in found]
+    assert ratios == sorted(ratios)
+    sweep = run(venue, batch_size=batch_size)
+    assert screen(asyncio.run(venue.book())) == ()
+    assert {item.account for item in sweep.liquidated} == {item.account.address for item in found}
+    for address in set(before) - {item.account.address for item in found}:
+        assert venue.accounts[address] == before[address]

@@ -1,0 +1,121 @@
+"""What the liquidator knows of a venue: its markets and accounts, all read at one block."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from truemark.risk import Holding, Margin, MarginTier, pending_funding
+
+Tiers = tuple[MarginTier, MarginTier, MarginTier]
+NO_TIERS: Tiers = (MarginTier(0, 0, 0), MarginTier(0, 0, 0), MarginTier(0, 0, 0))
+
+
+@dataclass(frozen=True, slots=True)
+class MarketState:
+    """A market as oracle and clearinghouse know it; prices 1e-8 USD."""
+
+    market: int
+    name: str
+    #: "Valid" as the oracle reads at this block, staleness included.
+    valid: bool
+    price: int
+    #: 0: none.
+    candidate: int
+    anchor: int
+    #: An accepted mark at least liq_gap older than `price`; 0: none yet, nobody is liquidated here.
+    checkpoint: int
+    #: 1e-16 USD for one whole base unit, now.
+    funding_index: int
+    tiers: Tiers
+
+
+@dataclass(frozen=True, slots=True)
+class OpenPosition:
+    market: int
+    #: 1e-8 of the base asset; long above 0.
+    size: int
+    funding_index: int
+
+
+@dataclass(frozen=True, slots=True)
+class AccountState:
+    address: int
+    #: 1e-6 USD.
+    collateral: int
+    positions: tuple[OpenPosition, ...]
+
+
+@dataclass(frozen=True)
+class Book:
+    """A consistent picture: everything is of block `block`."""
+
+    block: int
+    epoch: int
+    #: The effective mode is Full: only then is anyone liquidated.
+    full: bool
+    markets: Mapping[int, MarketState]
+    accounts: Sequence[AccountState]
+
+
+@dataclass(frozen=True, slots=True)
+class Liquidated:
+    """One position taken over, whole or in part, as the contract's event says."""
+
+    account: int
+    market: int
+    #: 1e-8 of the base asset, of the account's position: a long above 0.
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class LiquidationRefused:
+    """One request that the contract refused, with its reason."""
+
+    account: int
+    market: int
+    reason: str
+
+
+class BookReader(Protocol):
+    """Reads a venue. An implementation pins every read of one call to one block."""
+
+    async def book(self) -> Book:
+        """Every account that may have a position, and every listed market."""
+        ...
+
+    async def margins(self, accounts: Collection[int]) -> Mapping[int, Margin]:
+        """The contract's own view, `margin_of`, for these accounts; 1e-16 USD."""
+        ...
+
+    def outcomes(self, receipt: Mapping[str, object]) -> Sequence[Liquidated | LiquidationRefused]:
+        """What a receipt of `liquidate_many` says of each request, in order of its events."""
+        ...
+
+
+def holdings(account: AccountState, markets: Mapping[int, MarketState], *, at_checkpoint: bool) -> list[Holding]:
+    """The account's positions as a liquidation values them.
+
+    A Valid market counts at its mark, or at its checkpoint (its mark while it has none). One that is not Valid counts at whichever of last good
+    mark, candidate and anchor is best for the account, without requirement (design.md 3.2).
+    """
+    held = []
+    for position in account.positions:
+        market = markets[position.market]
+        if market.valid:
+            price = (market.checkpoint or market.price) if at_checkpoint else market.price
+            tiers = market.tiers
+        else:
+            said = [price for price in (market.price, market.candidate, market.anchor) if price > 0]
+            price = (max(said) if position.size > 0 else min(said)) if said else 0
+            tiers = NO_TIERS
+        held.append(
+            Holding(
+                size=position.size,
+                price=price,
+                pending=pending_funding(position.size, market.funding_index - position.funding_index),
+                tiers=tiers,
+            )
+        )
+    return held

@@ -1,0 +1,207 @@
+"""Finds what is under water and liquidates it: worst first, in batches, never on a price it has not checked itself."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from truemark.felt import selector
+from truemark.transactions import Call
+
+from truemark_keeper.book import Book, BookReader, Liquidated, LiquidationRefused
+from truemark_keeper.reporter import Sender
+from truemark_keeper.screen import UnderWater, screen
+from truemark_keeper.slots import Outcome
+
+log = logging.getLogger(__name__)
+
+BPS = 10_000
+MAX_SIZE = 2**63 - 1
+
+#: The keeper's own opinion of a market's price by name, 1e-8 USD, not from the chain; None: it has none.
+OwnPrice = Callable[[str], Awaitable[int | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One line of liquidate_many, in the contract's units: 1e-8 of the base asset, 1e-8 USD."""
+
+    account: int
+    market: int
+    max_size: int
+    limit_price: int
+
+
+@dataclass(frozen=True, slots=True)
+class Vetoed:
+    """An account under water that this keeper does not touch, and why."""
+
+    account: int
+    market: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What one run found and did."""
+
+    #: The block whose picture the run started from.
+    block: int
+    liquidated: tuple[Liquidated, ...] = ()
+    refused: tuple[LiquidationRefused, ...] = ()
+    vetoed: tuple[Vetoed, ...] = ()
+    #: Every transaction sent; one that reverted changed nothing.
+    transactions: tuple[Outcome, ...] = ()
+
+
+def liquidate_many_call(clearinghouse: int, epoch: int, requests: Sequence[Request]) -> Call:
+    """`liquidate_many(epoch, requests)` of the clearinghouse."""
+    data = [epoch, len(requests)]
+    for request in requests:
+        data += [request.account, request.market, request.max_size, request.limit_price]
+    return Call(clearinghouse, selector("liquidate_many"), tuple(data))
+
+
+class Liquidator:
+    """Liquidates through one account, which takes the positions over and must meet initial margin with them.
+
+    Args:
+        sender: the account's transaction queue.
+        reader: reads the venue.
+        clearinghouse: its address.
+        account: the liquidator's own address; it is left alone.
+        own_price: the keeper's independent price. A market of which it has none is left alone.
+        max_disagreement_bps: the most that mark and own price may differ, of the own price.
+        limit_slack_bps: how far from the mark, against the keeper, a price is still taken.
+        batch_size: requests in one transaction.
+        max_passes: an account that is still under water after one market was taken is looked at again, this often.
+    """
+
+    def __init__(
+        self,
+        sender: Sender,
+        reader: BookReader,
+        *,
+        clearinghouse: int,
+        account: int,
+        own_price: OwnPrice,
+        max_disagreement_bps: int = 100,
+        limit_slack_bps: int = 50,
+        batch_size: int = 20,
+        max_passes: int = 20,
+    ) -> None:
+        self._sender = sender
+        self._reader = reader
+        self._clearinghouse = clearinghouse
+        self._account = account
+        self._own_price = own_price
+        self._max_disagreement_bps = max_disagreement_bps
+        self._limit_slack_bps = limit_slack_bps
+        self._batch_size = batch_size
+        self._max_passes = max_passes
+
+    async def once(self, timeout: float | None = None) -> Sweep:
+        """Liquidates until nothing is left that it may liquidate. A second run right after sends nothing.
+
+        Raises:
+            RpcError, NodeUnavailable: the venue cannot be read.
+            TransactionRefused, FeeCeiling, QueueClosed, TimeoutError: a transaction has no outcome.
+        """
+        book = await self._reader.book()
+        block = book.block
+        liquidated: list[Liquidated] = []
+        refused: list[LiquidationRefused] = []
+        vetoed: dict[tuple[int, int], Vetoed] = {}
+        transactions: list[Outcome] = []
+        tried: set[tuple[int, int]] = set()
+        for _ in range(self._max_passes):
+            requests = await self._requests(book, tried, vetoed)
+            if not requests:
+                break
+            for start in range(0, len(requests), self._batch_size):
+                batch = requests[start : start + self._batch_size]
+                call = liquidate_many_call(self._clearinghouse, book.epoch, batch)
+                outcome = await self._sender.execute([call], timeout)
+                transactions.append(outcome)
+                done, not_done = self._split(outcome)
+                liquidated += done
+                refused += not_done
+                taken = {(item.account, item.market) for item in done}
+                # What was taken in part may be taken again; what was refused would be refused again.
+                tried |= {(r.account, r.market) for r in batch} - taken
+                log.info(
+                    "liquidations",
+                    extra={"hash": hex(outcome.hash), "done": len(done), "refused": len(not_done)}
+                    | ({"reverted": outcome.revert_reason} if not outcome.succeeded else {}),
+                )
+            book = await self._reader.book()
+        return Sweep(block, tuple(liquidated), tuple(refused), tuple(vetoed.values()), tuple(transactions))
+
+    async def _requests(
+        self, book: Book, tried: set[tuple[int, int]], vetoed: dict[tuple[int, int], Vetoed]
+    ) -> list[Request]:
+        if not book.full:
+            return []
+        found = [item for item in screen(book) if item.account.address != self._account]
+        if not found:
+            return []
+        # The contract's own word, after ours. It counts every market at its mark and with its requirement, so an
+        # account that is healthy there is healthy under the rules of a liquidation too.
+        seen = await self._reader.margins([item.account.address for item in found])
+        opinions: dict[int, str | None] = {}
+        requests = []
+        for item in found:
+            margin = seen[item.account.address]
+            if margin.value >= margin.maintenance:
+                continue
+            request = await self._choose(item, book, opinions, tried, vetoed)
+            if request is not None:
+                requests.append(request)
+        return requests
+
+    async def _choose(
+        self,
+        item: UnderWater,
+        book: Book,
+        opinions: dict[int, str | None],
+        tried: set[tuple[int, int]],
+        vetoed: dict[tuple[int, int], Vetoed],
+    ) -> Request | None:
+        """A request for the largest position that may be taken. An account with a position in any market whose mark
+        this keeper does not believe is left alone: its V and R rest on that mark too."""
+        for position in item.account.positions:
+            market = book.markets[position.market]
+            if position.market not in opinions:
+                opinions[position.market] = await self._disbelief(market.name, market.price)
+            reason = opinions[position.market]
+            if market.valid and reason is not None:
+                key = (item.account.address, position.market)
+                if key not in vetoed:
+                    log.warning("vetoed", extra={"account": hex(key[0]), "market": market.name, "reason": reason})
+                vetoed[key] = Vetoed(*key, reason)
+                return None
+        for position in item.open_to:
+            if (item.account.address, position.market) in tried:
+                continue
+            mark = book.markets[position.market].price
+            slack = BPS + self._limit_slack_bps if position.size > 0 else BPS - self._limit_slack_bps
+            return Request(item.account.address, position.market, MAX_SIZE, mark * slack // BPS)
+        return None
+
+    async def _disbelief(self, name: str, mark: int) -> str | None:
+        own = await self._own_price(name)
+        if own is None or own <= 0:
+            return f"no independent price of {name}"
+        if abs(mark - own) * BPS > own * self._max_disagreement_bps:
+            return f"mark {mark} and own price {own} of {name} differ by more than {self._max_disagreement_bps} bps"
+        return None
+
+    def _split(self, outcome: Outcome) -> tuple[list[Liquidated], list[LiquidationRefused]]:
+        if not outcome.succeeded:
+            return [], []
+        events = self._reader.outcomes(outcome.receipt)
+        return (
+            [event for event in events if isinstance(event, Liquidated)],
+            [event for event in events if isinstance(event, LiquidationRefused)],
+        )

@@ -1,0 +1,60 @@
+"""Which quotes a keeper may publish. The oracle judges again; a keeper does not lean on that."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from truemark_keeper.sources import Quote
+
+#: The contract's types: what does not fit cannot be said on chain, whatever the policy.
+MAX_PRICE = 2**64 - 1
+MAX_CONFIDENCE_BPS = 2**16 - 1
+
+
+class ReportPolicy(Protocol):
+    def refusal(self, quote: Quote, now: int) -> str | None:
+        """Why this quote is not published at `now` (seconds); None: it is."""
+        ...
+
+
+@dataclass(frozen=True)
+class SoundPolicy:
+    """The default: a positive price, seen not long ago, not ahead of time, by a source that is sure of it.
+
+    `max_age` and `max_ahead` are seconds, `max_confidence_bps` 1e-4 of the price.
+    """
+
+    max_age: int = 60
+    max_ahead: int = 5
+    max_confidence_bps: int = 200
+
+    def refusal(self, quote: Quote, now: int) -> str | None:
+        if quote.price <= 0:
+            return f"the price is {quote.decimal}"
+        if now - quote.observed_at > self.max_age:
+            return f"seen {now - quote.observed_at} s ago, the most is {self.max_age} s"
+        if quote.observed_at - now > self.max_ahead:
+            return f"seen {quote.observed_at - now} s ahead of the keeper's clock, the most is {self.max_ahead} s"
+        if quote.confidence_bps > self.max_confidence_bps:
+            return f"uncertain by {quote.confidence_bps} bps, the most is {self.max_confidence_bps}"
+        return None
+
+
+@dataclass(frozen=True)
+class FaultInjection:
+    """Publishes whatever the source says: to show on a test chain that the oracle holds. Never for a real venue."""
+
+    def refusal(self, quote: Quote, now: int) -> str | None:
+        return None
+
+
+def encodable(quote: Quote) -> str | None:
+    """Why the contract's types cannot hold this quote; None: they can."""
+    if not 0 <= quote.price <= MAX_PRICE:
+        return f"the price {quote.decimal} does not fit the contract's u64 of 1e-8 USD"
+    if not 0 <= quote.confidence_bps <= MAX_CONFIDENCE_BPS:
+        return f"the confidence of {quote.confidence_bps} bps does not fit the contract's u16"
+    if quote.observed_at < 0:
+        return "it was seen before 1970"
+    return None

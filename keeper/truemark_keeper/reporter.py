@@ -1,0 +1,162 @@
+"""One reporter: takes quotes from its source and publishes them, one transaction a round for all markets."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from truemark.felt import selector
+from truemark.transactions import Call
+
+from truemark_keeper.policy import ReportPolicy, SoundPolicy, encodable
+from truemark_keeper.slots import Outcome
+from truemark_keeper.sources import Quote, Source
+
+log = logging.getLogger(__name__)
+
+PRIME = 2**251 + 17 * 2**192 + 1
+MAX_MARKETS = 128
+
+
+class Sender(Protocol):
+    """What services need of TransactionQueue."""
+
+    async def execute(self, calls: Sequence[Call], timeout: float | None = None) -> Outcome: ...
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One market of a report, in the contract's units: 1e-8 USD, bps, seconds, ppm for 8 hours."""
+
+    market: int
+    price: int
+    confidence_bps: int
+    observed_at: int
+    funding_rate_ppm: int = 0
+
+
+@dataclass(frozen=True)
+class Refused:
+    market: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Round:
+    """What one round said and what came of it."""
+
+    at: int
+    sent: tuple[Quote, ...]
+    #: Quotes held back, and markets of which the source said nothing.
+    refused: tuple[Refused, ...]
+    #: None: there was nothing to say, so nothing was sent.
+    outcome: Outcome | None
+
+
+def report_call(oracle: int, epoch: int, entries: Sequence[Entry]) -> Call:
+    """`report(epoch, entries)` of the oracle at `oracle`.
+
+    Raises:
+        ValueError: no entry, a market twice, or a field outside the contract's type.
+    """
+    if not entries:
+        raise ValueError("a report needs an entry")
+    markets = [entry.market for entry in entries]
+    if len(set(markets)) != len(markets):
+        raise ValueError(f"a report names a market twice: {markets}")
+    data = [epoch, len(entries)]
+    for entry in entries:
+        fits = (
+            0 <= entry.market < MAX_MARKETS
+            and 0 <= entry.price < 2**64
+            and 0 <= entry.confidence_bps < 2**16
+            and 0 <= entry.observed_at < 2**64
+            and -(2**31) <= entry.funding_rate_ppm < 2**31
+        )
+        if not fits:
+            raise ValueError(f"{entry} does not fit the contract's types")
+        data += [
+            entry.market,
+            entry.price,
+            entry.confidence_bps,
+            entry.observed_at,
+            entry.funding_rate_ppm % PRIME,
+        ]
+    return Call(oracle, selector("report"), tuple(data))
+
+
+class Reporter:
+    """Publishes what one source says through one account.
+
+    Args:
+        sender: the account's transaction queue. The account must be a registered reporter.
+        source: where prices come from.
+        oracle: the contract's address.
+        markets: name to the oracle's index.
+        epoch: reads the oracle's epoch; asked before every report, so that one from before a rollback reverts.
+        policy: which quotes may be published.
+        funding_rate: ppm for 8 hours of a market by name; without it 0 for all.
+    """
+
+    def __init__(
+        self,
+        sender: Sender,
+        source: Source,
+        *,
+        oracle: int,
+        markets: Mapping[str, int],
+        epoch: Callable[[], Awaitable[int]],
+        policy: ReportPolicy | None = None,
+        funding_rate: Callable[[str], int] = lambda market: 0,
+    ) -> None:
+        self._sender = sender
+        self._source = source
+        self._oracle = oracle
+        self._markets = dict(markets)
+        self._epoch = epoch
+        self._policy: ReportPolicy = policy if policy is not None else SoundPolicy()
+        self._funding_rate = funding_rate
+
+    async def round(self, now: int, timeout: float | None = None) -> Round:
+        """One round at `now` (seconds, the clock of quotes and chain). A report that reverted is an outcome.
+
+        Raises:
+            SourceError: the source cannot say anything.
+            TransactionRefused, FeeCeiling, QueueClosed, TimeoutError: the report has no outcome.
+        """
+        quotes = {quote.market: quote for quote in await self._source.quotes(tuple(self._markets), now)}
+        sent: list[Quote] = []
+        refused: list[Refused] = []
+        for market in self._markets:
+            quote = quotes.get(market)
+            if quote is None:
+                refused.append(Refused(market, f"{self._source.name} says nothing"))
+                continue
+            reason = encodable(quote) or self._policy.refusal(quote, now)
+            if reason is None:
+                sent.append(quote)
+            else:
+                refused.append(Refused(market, reason))
+        for item in refused:
+            log.warning("quote held back", extra={"market": item.market, "reason": item.reason})
+        if not sent:
+            return Round(now, (), tuple(refused), None)
+        entries = [
+            Entry(
+                market=self._markets[quote.market],
+                price=quote.price,
+                confidence_bps=quote.confidence_bps,
+                observed_at=quote.observed_at,
+                funding_rate_ppm=self._funding_rate(quote.market),
+            )
+            for quote in sent
+        ]
+        call = report_call(self._oracle, await self._epoch(), entries)
+        outcome = await self._sender.execute([call], timeout)
+        log.info(
+            "reported",
+            extra={"at": now, "markets": len(sent), "hash": hex(outcome.hash), "reverted": outcome.revert_reason},
+        )
+        return Round(now, tuple(sent), tuple(refused), outcome)
