@@ -16,7 +16,7 @@ pub mod AccessComponent {
     }
 
     #[event]
-    #[derive(Drop, starknet::Event)]
+    #[derive(Drop, Debug, PartialEq, starknet::Event)]
     pub enum Event {
         RoleGranted: RoleGranted,
         RoleRevoked: RoleRevoked,
@@ -24,7 +24,7 @@ pub mod AccessComponent {
         AdminChanged: AdminChanged,
     }
 
-    #[derive(Drop, starknet::Event)]
+    #[derive(Drop, Debug, PartialEq, starknet::Event)]
     pub struct RoleGranted {
         #[key]
         pub role: felt252,
@@ -32,7 +32,7 @@ pub mod AccessComponent {
         pub account: ContractAddress,
     }
 
-    #[derive(Drop, starknet::Event)]
+    #[derive(Drop, Debug, PartialEq, starknet::Event)]
     pub struct RoleRevoked {
         #[key]
         pub role: felt252,
@@ -40,13 +40,13 @@ pub mod AccessComponent {
         pub account: ContractAddress,
     }
 
-    #[derive(Drop, starknet::Event)]
+    #[derive(Drop, Debug, PartialEq, starknet::Event)]
     pub struct AdminProposed {
         #[key]
         pub account: ContractAddress,
     }
 
-    #[derive(Drop, starknet::Event)]
+    #[derive(Drop, Debug, PartialEq, starknet::Event)]
     pub struct AdminChanged {
         #[key]
         pub account: ContractAddress,

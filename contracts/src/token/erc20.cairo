@@ -17,7 +17,7 @@ pub mod ERC20Component {
         ERC20_name: ByteArray,
         ERC20_symbol: ByteArray,
         ERC20_decimals: u8,
-        ERC20_total_supply: felt252,
+        pub ERC20_total_supply: felt252,
         ERC20_balances: Map<ContractAddress, felt252>,
         ERC20_allowances: Map<(ContractAddress, ContractAddress), u256>,
     }

@@ -49,7 +49,8 @@ fn mul_div(a: u256, b: u256, c: u256) -> Option<(u256, u256)> {
     Some((quotient.try_into()?, remainder))
 }
 
-fn ceil((quotient, remainder): (u256, u256)) -> Option<u256> {
+fn ceil(division: (u256, u256)) -> Option<u256> {
+    let (quotient, remainder) = division;
     if remainder == 0 {
         Some(quotient)
     } else {
