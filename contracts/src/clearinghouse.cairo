@@ -1,1 +1,15 @@
+pub mod bitmap;
+pub mod book;
+pub mod contract;
+pub mod events;
+pub mod fills;
+pub mod funding;
 pub mod interface;
+pub mod liquidation;
+pub mod money;
+pub mod orders;
+pub mod slots;
+pub mod state;
+pub mod takeover;
+pub mod trading;
+pub mod venue;

@@ -1,6 +1,7 @@
 //! Truemark on Starknet: what a venue's money depends on.
 //!
-//! `rules` are pure (no storage, no panic on input); a contract reads state, calls a rule, writes state, emits.
+//! `rules` are pure (no storage, no panic on input); a contract reads state, calls a rule, writes
+//! state, emits.
 
 pub mod access;
 pub mod bridge;

@@ -1,4 +1,5 @@
 pub mod cash;
+pub mod config;
 pub mod funding;
 pub mod guard;
 #[cfg(test)]

@@ -21,7 +21,8 @@ pub const BPS: u128 = 10_000;
 pub const PPM: u128 = 1_000_000;
 /// The period that a funding rate is quoted for: 8 hours.
 pub const FUNDING_PERIOD: u64 = 28_800;
-/// Largest |value| of one position, 2^100 x 1e-16 USD: 20 of them at 10,000 bps stay far inside i128.
+/// Largest |value| of one position, 2^100 x 1e-16 USD: 20 of them at 10,000 bps stay far inside
+/// i128.
 pub const MAX_POSITION_VALUE: u128 = 0x10000000000000000000000000;
 /// Open markets of one account.
 pub const MAX_OPEN_MARKETS: u32 = 20;

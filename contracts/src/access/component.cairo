@@ -1,9 +1,11 @@
-/// Roles of one contract. Embedded under the name `access`, so every class of a contract sees the same slots.
+/// Roles of one contract. Embedded under the name `access`, so every class of a contract sees the
+/// same slots.
 #[starknet::component]
 pub mod AccessComponent {
     use core::num::traits::Zero;
     use starknet::storage::{
-        Map, StorageMapReadAccess, StorageMapWriteAccess, StoragePointerReadAccess, StoragePointerWriteAccess,
+        Map, StorageMapReadAccess, StorageMapWriteAccess, StoragePointerReadAccess,
+        StoragePointerWriteAccess,
     };
     use starknet::{ContractAddress, get_caller_address};
     use crate::access::interface::IAccess;
@@ -60,18 +62,24 @@ pub mod AccessComponent {
             self.Access_admin.read()
         }
 
-        fn has_role(self: @ComponentState<TContractState>, role: felt252, account: ContractAddress) -> bool {
+        fn has_role(
+            self: @ComponentState<TContractState>, role: felt252, account: ContractAddress,
+        ) -> bool {
             self.Access_roles.read((role, account))
         }
 
-        fn grant_role(ref self: ComponentState<TContractState>, role: felt252, account: ContractAddress) {
+        fn grant_role(
+            ref self: ComponentState<TContractState>, role: felt252, account: ContractAddress,
+        ) {
             self.assert_admin();
             assert(account.is_non_zero(), 'ACCESS: zero account');
             self.Access_roles.write((role, account), true);
             self.emit(RoleGranted { role, account });
         }
 
-        fn revoke_role(ref self: ComponentState<TContractState>, role: felt252, account: ContractAddress) {
+        fn revoke_role(
+            ref self: ComponentState<TContractState>, role: felt252, account: ContractAddress,
+        ) {
             self.assert_admin();
             self.Access_roles.write((role, account), false);
             self.emit(RoleRevoked { role, account });

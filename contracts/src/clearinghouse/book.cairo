@@ -1,15 +1,13 @@
-//! What a transaction needs of markets and accounts, read once into memory: marks by one call to the oracle, an
-//! account's positions by a walk over those markets.
+//! What a transaction needs of markets and accounts, read once into memory: marks by one call to
+//! the oracle, an account's positions by a walk over those markets.
 
-use starknet::storage::{
-    StorageAsPointer, StoragePathEntry, StoragePointerReadAccess,
-};
+use starknet::storage::{StorageAsPointer, StoragePathEntry, StoragePointerReadAccess};
 use starknet::{ContractAddress, get_contract_address};
 use crate::clearinghouse::bitmap::mask;
 use crate::clearinghouse::interface::{MarginTier, Mode};
 use crate::clearinghouse::slots::{AccountSlot, PositionSlot, unpack_tiers, unseal_funding};
 use crate::clearinghouse::state::{
-    ReadState, StateStorageNode, account_base, read_account_at, read_position_at, read_venue,
+    ReadState, account_base, read_account_at, read_position_at, read_venue,
 };
 use crate::oracle::interface::{IOracleDispatcher, IOracleDispatcherTrait, Mark, MarketStatus};
 use crate::rules::modes::{effective, rank};
@@ -151,7 +149,12 @@ pub impl ViewImpl of ViewTrait {
             for market in *self.markets {
                 if left & *market.mask != 0 {
                     assert(*market.price != 0, 'MARGIN: no mark');
-                    held.append(Held { market: *market, position: read_position_at(base, *market.index) });
+                    held
+                        .append(
+                            Held {
+                                market: *market, position: read_position_at(base, *market.index),
+                            },
+                        );
                     left = left - *market.mask;
                     if left == 0 {
                         break;

@@ -1,5 +1,5 @@
-//! Events of the clearinghouse. A class that emits one has the same variant in its own `Event`, so that the contract's
-//! ABI decodes it.
+//! Events of the clearinghouse. A class that emits one has the same variant in its own `Event`, so
+//! that the contract's ABI decodes it.
 
 use starknet::ContractAddress;
 use crate::clearinghouse::interface::{MarketParams, Mode, VenueParams};
@@ -134,7 +134,8 @@ pub struct SurplusBooked {
     pub amount: u128,
 }
 
-/// All that is needed to judge a liquidation. V and R (maintenance) are in 1e-16 USD, funding settled; costs in 1e-6.
+/// All that is needed to judge a liquidation. V and R (maintenance) are in 1e-16 USD, funding
+/// settled; costs in 1e-6.
 #[derive(Drop, starknet::Event)]
 pub struct Liquidated {
     #[key]
@@ -221,4 +222,11 @@ pub struct MarketConfigured {
 #[derive(Drop, starknet::Event)]
 pub struct VenueConfigured {
     pub params: VenueParams,
+}
+
+/// Once: the bridge that counts epochs.
+#[derive(Drop, starknet::Event)]
+pub struct Connected {
+    #[key]
+    pub bridge: ContractAddress,
 }

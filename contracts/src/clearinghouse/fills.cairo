@@ -1,6 +1,6 @@
-//! What one fill does to its two accounts, decided in memory: nothing is written until all of it is accepted.
+//! What one fill does to its two accounts, decided in memory: nothing is written until all of it is
+//! accepted.
 
-use core::cmp::max;
 use starknet::ContractAddress;
 use starknet::storage::{StorageAsPointer, StoragePathEntry, StoragePointerReadAccess};
 use crate::clearinghouse::book::{Basis, Book, BookTrait, Market, View, ViewTrait, holding};
@@ -9,7 +9,7 @@ use crate::clearinghouse::orders::refusal;
 use crate::clearinghouse::slots::{
     AccountSlot, OrderSlot, PairSlot, PositionSlot, TradeSlot, unpack_pair, unpack_trade,
 };
-use crate::clearinghouse::state::{ReadState, StateStorageNode, read_order};
+use crate::clearinghouse::state::{ReadState, read_order};
 use crate::rules::cash::{cash_down, cash_floor, cash_up, fee, within_band};
 use crate::rules::modes::{Action, allows, band};
 use crate::rules::risk::{SumsTrait, healthier, is_healthy, pending_funding, size_magnitude};
@@ -56,7 +56,12 @@ struct Move {
 }
 
 pub fn decide(
-    state: ReadState, batch: @Batch, index: u8, fill: @Fill, maker_hash: felt252, taker_hash: felt252,
+    state: ReadState,
+    batch: @Batch,
+    index: u8,
+    fill: @Fill,
+    maker_hash: felt252,
+    taker_hash: felt252,
 ) -> Result<FillOutcome, felt252> {
     let maker = fill.maker.order;
     let taker = fill.taker.order;
@@ -78,12 +83,17 @@ pub fn decide(
     if price == 0 || price % trade.tick_size != 0 {
         return Err('FILL: price off the tick');
     }
-    let maker_slot = check_order(state, batch, maker, maker_hash, @trade, size, price, trade.maker_fee_bps)?;
-    let taker_slot = check_order(state, batch, taker, taker_hash, @trade, size, price, trade.taker_fee_bps)?;
+    let maker_slot = check_order(
+        state, batch, maker, maker_hash, @trade, size, price, trade.maker_fee_bps,
+    )?;
+    let taker_slot = check_order(
+        state, batch, taker, taker_hash, @trade, size, price, trade.taker_fee_bps,
+    )?;
 
     let maker_book = batch.view.load_book(state, *maker.account);
     let taker_book = batch.view.load_book(state, *taker.account);
-    if maker_book.slot.epoch != *maker.account_epoch || taker_book.slot.epoch != *taker.account_epoch {
+    if maker_book.slot.epoch != *maker.account_epoch
+        || taker_book.slot.epoch != *taker.account_epoch {
         return Err('ORDER: old account epoch');
     }
     let maker_move = move_of(@maker_book, maker, index, size)?;
@@ -94,11 +104,9 @@ pub fn decide(
     check_room(@maker_book, @market, @maker_move, max_position)?;
     check_room(@taker_book, @market, @taker_move, max_position)?;
     let interest = interest_after(
-        interest_after(
-            unpack_pair(slots.interest.read()), maker_move.old.size, maker_move.size_after, max_interest,
-        )?,
-        taker_move.old.size,
-        taker_move.size_after,
+        unpack_pair(slots.interest.read()),
+        (maker_move.old.size, maker_move.size_after),
+        (taker_move.old.size, taker_move.size_after),
         max_interest,
     )?;
 
@@ -106,8 +114,12 @@ pub fn decide(
     check_signature(state, fill.taker, taker_hash, taker_slot, *batch.now)?;
 
     let notional: u128 = size.into() * price.into();
-    let maker_after = side_after(@maker_book, @market, maker, @maker_move, maker_slot, size, notional, trade.maker_fee_bps)?;
-    let taker_after = side_after(@taker_book, @market, taker, @taker_move, taker_slot, size, notional, trade.taker_fee_bps)?;
+    let maker_after = side_after(
+        @maker_book, @market, maker, @maker_move, maker_slot, size, notional, trade.maker_fee_bps,
+    )?;
+    let taker_after = side_after(
+        @taker_book, @market, taker, @taker_move, taker_slot, size, notional, trade.taker_fee_bps,
+    )?;
     Ok(
         FillOutcome {
             market,
@@ -196,7 +208,7 @@ fn move_of(book: @Book, order: @Order, market: u8, size: u64) -> Result<Move, fe
     };
     let size_after: i64 = match (Into::<i64, felt252>::into(old.size) + delta).try_into() {
         Some(after) => after,
-        None => { return Err('FILL: position too large'); },
+        None => { return Err('CAP: position'); },
     };
     let opposite = if *order.is_buy {
         old.size < 0
@@ -230,14 +242,18 @@ fn check_mode(
     if !allows(mode, action) {
         return Err('MODE: fill not allowed');
     }
-    if !within_band(price, *market.price, band(mode, *batch.params.fill_band_bps, *batch.params.post_band_bps)) {
+    if !within_band(
+        price, *market.price, band(mode, *batch.params.fill_band_bps, *batch.params.post_band_bps),
+    ) {
         return Err('FILL: outside the band');
     }
     Ok(())
 }
 
 /// Caps of a side that opens or adds.
-fn check_room(book: @Book, market: @Market, change: @Move, max_position: u64) -> Result<(), felt252> {
+fn check_room(
+    book: @Book, market: @Market, change: @Move, max_position: u64,
+) -> Result<(), felt252> {
     if *change.reduces {
         return Ok(());
     }
@@ -249,43 +265,67 @@ pub fn room_for(
 ) -> Result<(), felt252> {
     let after = size_magnitude(size_after);
     if after > max_position {
-        return Err('FILL: position cap');
+        return Err('CAP: position');
     }
     if after.into() * (*market.price).into() > MAX_POSITION_VALUE {
-        return Err('FILL: position too large');
+        return Err('CAP: position value');
     }
     if old == 0 && book.held.len() >= MAX_OPEN_MARKETS {
-        return Err('FILL: too many open markets');
+        return Err('CAP: open markets');
     }
     Ok(())
 }
 
-/// Open interest (long, short) after one position changed; only growth is held to the cap.
+/// Open interest (long, short) after two positions changed, (before, after) each. Only its growth
+/// is held to the cap:
+/// a position that changes hands adds nothing.
 pub fn interest_after(
-    interest: PairSlot, old: i64, after: i64, max_interest: u64,
+    interest: PairSlot, one: (i64, i64), other: (i64, i64), max_interest: u64,
 ) -> Result<PairSlot, felt252> {
     let (long, short) = interest;
-    let long_after = moved(long, max(old, 0), max(after, 0), max_interest)?;
-    let short_after = moved(short, size_magnitude(core::cmp::min(old, 0)), size_magnitude(core::cmp::min(after, 0)), max_interest)?;
-    Ok((long_after, short_after))
+    let (long_one, short_one) = change_of(one);
+    let (long_other, short_other) = change_of(other);
+    Ok(
+        (
+            grown(long, long_one + long_other, max_interest)?,
+            grown(short, short_one + short_other, max_interest)?,
+        ),
+    )
 }
 
-fn moved<T, +Into<T, felt252>, +Copy<T>, +Drop<T>>(
-    total: u64, old: T, after: T, max_interest: u64,
-) -> Result<u64, felt252> {
-    let sum: Option<u64> = (total.into() + after.into() - old.into()).try_into();
-    match sum {
-        Some(sum) => if sum > total && sum > max_interest {
-            Err('FILL: open interest cap')
-        } else {
-            Ok(sum)
-        },
-        None => Err('FILL: open interest'),
+/// What a change of one position adds to the long and to the short side.
+fn change_of(change: (i64, i64)) -> (felt252, felt252) {
+    let (old, after) = change;
+    let (old_long, old_short) = sides_of(old);
+    let (long, short) = sides_of(after);
+    (long - old_long, short - old_short)
+}
+
+fn sides_of(size: i64) -> (felt252, felt252) {
+    if size < 0 {
+        (0, -size.into())
+    } else {
+        (size.into(), 0)
     }
 }
 
-/// The account's slot with `cash` (collateral units, below 0: paid) and the market's bit as the size says.
-pub fn slot_after(slot: AccountSlot, cash: felt252, market: @Market, size_after: i64) -> Option<AccountSlot> {
+fn grown(total: u64, change: felt252, max_interest: u64) -> Result<u64, felt252> {
+    let sum: Option<u64> = (total.into() + change).try_into();
+    match sum {
+        Some(sum) => if sum > total && sum > max_interest {
+            Err('CAP: open interest')
+        } else {
+            Ok(sum)
+        },
+        None => Err('CAP: open interest'),
+    }
+}
+
+/// The account's slot with `cash` (collateral units, below 0: paid) and the market's bit as the
+/// size says.
+pub fn slot_after(
+    slot: AccountSlot, cash: felt252, market: @Market, size_after: i64,
+) -> Option<AccountSlot> {
     let collateral: i128 = (Into::<i128, felt252>::into(slot.collateral) + cash).try_into()?;
     let open = if size_after == 0 {
         if slot.open & *market.mask != 0 {
@@ -342,9 +382,11 @@ fn side_after(
     )
 }
 
-/// Opening needs initial margin at the worst prices; reducing needs maintenance margin, or an account that is better
-/// off, at the last good marks.
-fn accepted(book: @Book, market: @Market, change: @Move, cash: felt252, position: PositionSlot) -> bool {
+/// Opening needs initial margin at the worst prices; reducing needs maintenance margin, or an
+/// account that is better off, at the last good marks.
+fn accepted(
+    book: @Book, market: @Market, change: @Move, cash: felt252, position: PositionSlot,
+) -> bool {
     if !*change.reduces {
         let after = book
             .sums_without(*market.index, Basis::Worst)

@@ -1,14 +1,13 @@
-//! A market's funding index runs only while the stored mode is Full. At each change into or out of Full the base of
-//! every listed market is moved so that no index jumps.
+//! A market's funding index runs only while the stored mode is Full. At each change into or out of
+//! Full the base of every listed market is moved so that no index jumps.
 
 use starknet::get_contract_address;
 use starknet::storage::{
-    StorageAsPointer, StoragePathEntry, StoragePointerReadAccess,
-    StoragePointerWriteAccess,
+    StorageAsPointer, StoragePathEntry, StoragePointerReadAccess, StoragePointerWriteAccess,
 };
 use crate::clearinghouse::bitmap::markets_in;
 use crate::clearinghouse::slots::{FundingSlot, seal_funding, unseal_funding};
-use crate::clearinghouse::state::{StateStorageNode, StateStorageNodeMut, WriteState};
+use crate::clearinghouse::state::{ReadState, WriteState};
 use crate::oracle::interface::{IOracleDispatcher, IOracleDispatcherTrait};
 
 /// What became of one market: its index, or None where a seal is broken.
@@ -18,7 +17,8 @@ pub struct Rebased {
     pub index: Option<i128>,
 }
 
-/// Starts (`live`) or stops the index of every listed market. A market with a broken seal is left as it is and named;
+/// Starts (`live`) or stops the index of every listed market. A market with a broken seal is left
+/// as it is and named;
 /// so stopping always works.
 pub fn rebase(state: WriteState, live: bool) -> Span<Rebased> {
     let listed = state.listed.read();
@@ -51,4 +51,17 @@ pub fn rebase(state: WriteState, live: bool) -> Span<Rebased> {
         }
     }
     done.span()
+}
+
+/// Whether the seal of every listed market is whole.
+pub fn all_sealed(state: ReadState) -> bool {
+    let contract: felt252 = get_contract_address().into();
+    let mut sealed = true;
+    for market in markets_in(state.listed.read()) {
+        let slot = state.markets.entry(*market).as_ptr().funding.read();
+        if unseal_funding(contract, *market, slot).is_none() {
+            sealed = false;
+        }
+    }
+    sealed
 }

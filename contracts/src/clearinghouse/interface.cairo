@@ -1,6 +1,7 @@
-use starknet::ContractAddress;
+use starknet::{ClassHash, ContractAddress};
 
-/// What a trader signs: SNIP-12 revision 1, domain name 'Truemark', version 'v1'. Every field is signed.
+/// What a trader signs: SNIP-12 revision 1, domain name 'Truemark', version 'v1'. Every field is
+/// signed.
 #[derive(Copy, Drop, Serde, PartialEq, Debug)]
 pub struct Order {
     pub venue: ContractAddress,
@@ -22,7 +23,8 @@ pub struct Order {
     pub salt: felt252,
 }
 
-/// (r, s) by a trading key that the account registered; `key` 0 stands for an order approved by `approve_order`.
+/// (r, s) by a trading key that the account registered; `key` 0 stands for an order approved by
+/// `approve_order`.
 #[derive(Copy, Drop, Serde, PartialEq, Debug)]
 pub struct OrderSignature {
     pub key: felt252,
@@ -51,7 +53,8 @@ pub struct LiquidationRequest {
     pub market: u8,
     /// The most that the caller takes over; 1e-8 of the base asset.
     pub max_size: u64,
-    /// The worst price for the caller: at most this when it buys from a long, at least this from a short.
+    /// The worst price for the caller: at most this when it buys from a long, at least this from a
+    /// short.
     pub limit_price: u64,
 }
 
@@ -65,7 +68,8 @@ pub enum Mode {
     Full,
 }
 
-/// One margin tier. The part of |value| between the previous tier's bound and this one's has these fractions.
+/// One margin tier. The part of |value| between the previous tier's bound and this one's has these
+/// fractions.
 /// `upto` is in whole USD; 0 in the last tier that is used: without bound.
 #[derive(Copy, Drop, Serde, PartialEq, Debug, Default)]
 pub struct MarginTier {
@@ -84,7 +88,8 @@ pub struct MarketParams {
     pub tick_size: u64,
     pub maker_fee_bps: u16,
     pub taker_fee_bps: u16,
-    /// Liquidation: discount to the liquidator and the most that goes to insurance, of the value taken over.
+    /// Liquidation: discount to the liquidator and the most that goes to insurance, of the value
+    /// taken over.
     pub discount_bps: u16,
     pub penalty_bps: u16,
     /// A position below this is liquidated whole; whole USD.
@@ -121,8 +126,8 @@ pub struct AccountView {
     pub positions: Span<Position>,
 }
 
-/// V and the two requirements; 1e-16 USD. `maintenance` and `initial` are rounded up, which changes no comparison
-/// with the whole number V.
+/// V and the two requirements; 1e-16 USD. `maintenance` and `initial` are rounded up, which changes
+/// no comparison with the whole number V.
 #[derive(Copy, Drop, Serde, PartialEq, Debug)]
 pub struct MarginView {
     pub value: i128,
@@ -130,14 +135,16 @@ pub struct MarginView {
     pub initial: i128,
 }
 
-/// Where all collateral is; 1e-6 USD. `total` is what came in less what went out, and equals the token balance:
+/// Where all collateral is; 1e-6 USD. `total` is what came in less what went out, and equals the
+/// token balance:
 /// total = sum of accounts + insurance + fees + funding + pending.
 #[derive(Copy, Drop, Serde, PartialEq, Debug)]
 pub struct Ledger {
     pub total: i128,
     pub insurance: i128,
     pub fees: i128,
-    /// Funding that payers have settled and receivers have not yet; below 0 while it is the other way round.
+    /// Funding that payers have settled and receivers have not yet; below 0 while it is the other
+    /// way round.
     pub funding: i128,
     /// Deposits made while Halted, not yet credited.
     pub pending: i128,
@@ -149,6 +156,15 @@ pub struct OpenInterest {
     pub short: u64,
 }
 
+/// The classes that the contract runs on its own storage, by library call.
+#[derive(Copy, Drop, Serde, PartialEq, Debug, starknet::Store)]
+pub struct Classes {
+    pub trading: ClassHash,
+    pub liquidation: ClassHash,
+    pub money: ClassHash,
+    pub venue: ClassHash,
+}
+
 #[starknet::interface]
 pub trait IClearinghouse<TState> {
     // --- trading
@@ -158,7 +174,8 @@ pub trait IClearinghouse<TState> {
     fn cancel(ref self: TState, order: Order);
     /// Ends every order that the caller has signed so far; in every mode.
     fn cancel_all(ref self: TState);
-    /// Lets `key` (the x of a point on the curve) sign orders of the caller until `expiry`. It cannot withdraw.
+    /// Lets `key` (the x of a point on the curve) sign orders of the caller until `expiry`. It
+    /// cannot withdraw.
     fn register_trading_key(ref self: TState, key: felt252, expiry: u64);
     /// In every mode.
     fn revoke_trading_key(ref self: TState, key: felt252);
@@ -171,7 +188,8 @@ pub trait IClearinghouse<TState> {
     fn deposit_for(ref self: TState, account: ContractAddress, amount: u128);
     /// Credits a deposit that was held while Halted. Anyone.
     fn credit_pending(ref self: TState, account: ContractAddress);
-    /// From the caller's margin account to its wallet. Leaves initial margin, at the worst price of what is not Valid.
+    /// From the caller's margin account to its wallet. Leaves initial margin, at the worst price of
+    /// what is not Valid.
     fn withdraw(ref self: TState, epoch: u64, amount: u128);
 
     // --- liquidation
@@ -181,8 +199,8 @@ pub trait IClearinghouse<TState> {
     fn liquidate_many(ref self: TState, epoch: u64, requests: Span<LiquidationRequest>);
 
     // --- the venue
-    /// Down: admin, guardian, sentinel, at once. Up: admin, one step at a time, after the dwell time, with the
-    /// integrity report's hash.
+    /// Down: admin, guardian, sentinel, at once. Up: admin, one step at a time, after the dwell
+    /// time, with the integrity report's hash.
     fn set_mode(ref self: TState, mode: Mode, report_hash: felt252);
     /// The oracle only: the first report after a silence stores CancelOnly.
     fn end_silence(ref self: TState);
@@ -198,6 +216,11 @@ pub trait IClearinghouse<TState> {
     fn collect_fees(ref self: TState, account: ContractAddress, amount: u128);
     /// Anyone: from the caller's margin account into insurance.
     fn fund_insurance(ref self: TState, amount: u128);
+    /// Admin. Tokens that were sent here without a deposit go to insurance, so that the ledger
+    /// equals the balance again; returns how many.
+    fn book_surplus(ref self: TState) -> u128;
+    /// Admin, once: the bridge that counts epochs.
+    fn connect(ref self: TState, bridge: ContractAddress);
 
     // --- views
     fn account(self: @TState, account: ContractAddress) -> AccountView;
@@ -208,6 +231,7 @@ pub trait IClearinghouse<TState> {
     fn mode(self: @TState) -> Mode;
     fn epoch(self: @TState) -> u64;
     fn ledger(self: @TState) -> Ledger;
+    /// All 0 for a market that is not listed.
     fn market_params(self: @TState, market: u8) -> MarketParams;
     fn venue_params(self: @TState) -> VenueParams;
     fn open_interest(self: @TState, market: u8) -> OpenInterest;
@@ -219,4 +243,7 @@ pub trait IClearinghouse<TState> {
     fn trading_key_expiry(self: @TState, account: ContractAddress, key: felt252) -> u64;
     fn oracle(self: @TState) -> ContractAddress;
     fn token(self: @TState) -> ContractAddress;
+    /// 0 until `connect`.
+    fn bridge(self: @TState) -> ContractAddress;
+    fn classes(self: @TState) -> Classes;
 }

@@ -22,12 +22,12 @@ pub mod Money {
     use crate::access::component::AccessComponent;
     use crate::clearinghouse::book::{Basis, BookTrait, ViewTrait, load_view, mode_in_force};
     use crate::clearinghouse::events::{
-        DepositCredited, DepositHeld, Deposited, FeesCollected, InsuranceFunded, SurplusBooked, Withdrawn,
+        DepositCredited, DepositHeld, Deposited, FeesCollected, InsuranceFunded, SurplusBooked,
+        Withdrawn,
     };
     use crate::clearinghouse::slots::{AccountSlot, BooksSlot, CustodySlot};
     use crate::clearinghouse::state::{
-        State, StateStorageNode, StateStorageNodeMut, read_account, read_books, read_custody, write_account,
-        write_books, write_custody,
+        State, read_account, read_books, read_custody, write_account, write_books, write_custody,
     };
     use crate::rules::modes::{Action, allows};
     use crate::rules::risk::{Margin, is_healthy};
@@ -88,7 +88,9 @@ pub mod Money {
             assert(amount != 0, 'MONEY: nothing pending');
             held.write(0);
             let custody = read_custody(state.as_non_mut());
-            write_custody(state, CustodySlot { total: custody.total, pending: custody.pending - amount });
+            write_custody(
+                state, CustodySlot { total: custody.total, pending: custody.pending - amount },
+            );
             self.credit(account, amount.into());
             self.emit(DepositCredited { account, amount });
         }
@@ -101,7 +103,9 @@ pub mod Money {
             let custody = read_custody(state.as_non_mut());
             // What is held pending is not there to be paid out.
             assert(custody.total - custody.pending >= amount, 'MONEY: more than is held');
-            write_custody(state, CustodySlot { total: custody.total - amount, pending: custody.pending });
+            write_custody(
+                state, CustodySlot { total: custody.total - amount, pending: custody.pending },
+            );
             self.emit(Withdrawn { account, amount, value: margin.value, initial: margin.initial });
             let paid = self.token().transfer(account, amount.into());
             assert(paid, 'MONEY: token transfer failed');
@@ -134,7 +138,11 @@ pub mod Money {
             self.access.assert_admin();
             let state = self.state.as_path();
             let custody = read_custody(state.as_non_mut());
-            let balance: u128 = self.token().balance_of(get_contract_address()).try_into().expect('MONEY: balance');
+            let balance: u128 = self
+                .token()
+                .balance_of(get_contract_address())
+                .try_into()
+                .expect('MONEY: balance');
             assert(balance > custody.total, 'MONEY: no surplus');
             let amount = balance - custody.total;
             write_custody(state, CustodySlot { total: balance, pending: custody.pending });
@@ -151,9 +159,12 @@ pub mod Money {
             IERC20Dispatcher { contract_address: self.state.token.read() }
         }
 
-        /// Someone who can act on what is credited: nobody acts for the zero address or for this contract.
+        /// Someone who can act on what is credited: nobody acts for the zero address or for this
+        /// contract.
         fn assert_account(self: @ContractState, account: ContractAddress) {
-            assert(account.is_non_zero() && account != get_contract_address(), 'MONEY: not an account');
+            assert(
+                account.is_non_zero() && account != get_contract_address(), 'MONEY: not an account',
+            );
         }
 
         fn credit(ref self: ContractState, account: ContractAddress, amount: felt252) {
@@ -165,7 +176,8 @@ pub mod Money {
             write_account(state, account, AccountSlot { collateral, ..slot });
         }
 
-        /// Takes `amount` from an account, which keeps initial margin at the worst prices; its margin after.
+        /// Takes `amount` from an account, which keeps initial margin at the worst prices; its
+        /// margin after.
         fn debit(ref self: ContractState, account: ContractAddress, amount: u128) -> Margin {
             assert(amount != 0, 'MONEY: amount is zero');
             let state = self.state.as_path();

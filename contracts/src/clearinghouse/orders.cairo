@@ -7,7 +7,7 @@ use core::poseidon::poseidon_hash_span;
 use starknet::storage::{StoragePathEntry, StoragePointerReadAccess};
 use crate::clearinghouse::interface::{Order, OrderSignature};
 use crate::clearinghouse::slots::OrderSlot;
-use crate::clearinghouse::state::{ReadState, StateStorageNode};
+use crate::clearinghouse::state::ReadState;
 
 pub const DOMAIN_TYPE_HASH: felt252 = selector!(
     "\"StarknetDomain\"(\"name\":\"shortstring\",\"version\":\"shortstring\",\"chainId\":\"shortstring\",\"revision\":\"shortstring\")",
@@ -26,9 +26,10 @@ pub fn order_hash(domain: felt252, order: @Order) -> felt252 {
     let message = poseidon_hash_span(
         array![
             ORDER_TYPE_HASH, (*order.venue).into(), (*order.account).into(), (*order.epoch).into(),
-            (*order.account_epoch).into(), *order.market, (*order.is_buy).into(), (*order.size).into(),
-            (*order.limit_price).into(), (*order.max_fee_bps).into(), (*order.reduce_only).into(),
-            (*order.post_only).into(), (*order.expiry).into(), *order.salt,
+            (*order.account_epoch).into(), *order.market, (*order.is_buy).into(),
+            (*order.size).into(), (*order.limit_price).into(), (*order.max_fee_bps).into(),
+            (*order.reduce_only).into(), (*order.post_only).into(), (*order.expiry).into(),
+            *order.salt,
         ]
             .span(),
     );
@@ -49,7 +50,12 @@ fn is_scalar(value: felt252) -> bool {
 
 /// Nothing if the order's account approved it or a live trading key of it signed; else why not.
 pub fn refusal(
-    state: ReadState, order: @Order, signature: @OrderSignature, hash: felt252, slot: OrderSlot, now: u64,
+    state: ReadState,
+    order: @Order,
+    signature: @OrderSignature,
+    hash: felt252,
+    slot: OrderSlot,
+    now: u64,
 ) -> Option<felt252> {
     let key = *signature.key;
     if key == 0 {

@@ -1,4 +1,5 @@
-//! How values lie in the felts of the clearinghouse's storage. The empty felt decodes as zero everywhere.
+//! How values lie in the felts of the clearinghouse's storage. The empty felt decodes as zero
+//! everywhere.
 
 use core::num::traits::Zero;
 use crate::clearinghouse::interface::{MarginTier, MarketParams, Mode, VenueParams};
@@ -45,7 +46,8 @@ pub struct OrderSlot {
     pub approved: bool,
 }
 
-/// Bands, dwell and grace, the stored mode, when it was set, when it last became Full (0: never since deployment).
+/// Bands, dwell and grace, the stored mode, when it was set, when it last became Full (0: never
+/// since deployment).
 #[derive(Copy, Drop, PartialEq, Debug)]
 pub struct VenueSlot {
     pub params: VenueParams,
@@ -77,7 +79,8 @@ pub struct BooksSlot {
     pub funding: felt252,
 }
 
-/// What the token balance is (128 bits) and the part of it that is deposits not yet credited (120); 1e-6 USD.
+/// What the token balance is (128 bits) and the part of it that is deposits not yet credited (120);
+/// 1e-6 USD.
 #[derive(Copy, Drop, PartialEq, Debug, Default)]
 pub struct CustodySlot {
     pub total: u128,
@@ -193,8 +196,8 @@ pub fn unpack_venue(slot: felt252) -> VenueSlot {
     }
 }
 
-/// Bound (40 bits), initial (16) and maintenance (16) of a tier. The first lies alone in the high limb, the second in
-/// the low one below the third, which has no bound.
+/// Bound (40 bits), initial (16) and maintenance (16) of a tier. The first lies alone in the high
+/// limb, the second in the low one below the third, which has no bound.
 pub fn pack_tiers(tiers: Tiers) -> felt252 {
     let (first, second, third) = tiers;
     let low: u128 = pack_tier(second) + fractions(third) * TWO_72;

@@ -1,5 +1,5 @@
-//! The storage of the clearinghouse, the same for the contract and for each class that it calls by library call: a
-//! node embedded as `state`. What a felt holds is in `slots`.
+//! The storage of the clearinghouse, the same for the contract and for each class that it calls by
+//! library call: a node embedded as `state`. What a felt holds is in `slots`.
 
 use starknet::storage::{
     Map, Mutable, StorageAsPointer, StoragePath, StoragePathEntry, StoragePathMutableConversion,
@@ -9,9 +9,9 @@ use starknet::storage_access::{StorageBaseAddress, storage_address_from_base_and
 use starknet::syscalls::{storage_read_syscall, storage_write_syscall};
 use starknet::{ContractAddress, SyscallResultTrait};
 use crate::clearinghouse::slots::{
-    AccountSlot, BooksSlot, CustodySlot, OrderSlot, PositionSlot, VenueSlot, pack_account, pack_books, pack_custody,
-    pack_order, pack_position, pack_venue, unpack_account, unpack_books, unpack_custody, unpack_order, unpack_position,
-    unpack_venue,
+    AccountSlot, BooksSlot, CustodySlot, OrderSlot, PositionSlot, VenueSlot, pack_account,
+    pack_books, pack_custody, pack_order, pack_position, pack_venue, unpack_account, unpack_books,
+    unpack_custody, unpack_order, unpack_position, unpack_venue,
 };
 
 #[starknet::storage_node]
@@ -74,30 +74,44 @@ pub fn account_base(state: ReadState, account: ContractAddress) -> StorageBaseAd
 }
 
 pub fn read_account_at(base: StorageBaseAddress) -> AccountSlot {
-    unpack_account(storage_read_syscall(0, storage_address_from_base_and_offset(base, 0)).unwrap_syscall())
+    unpack_account(
+        storage_read_syscall(0, storage_address_from_base_and_offset(base, 0)).unwrap_syscall(),
+    )
 }
 
 pub fn read_account(state: ReadState, account: ContractAddress) -> AccountSlot {
     read_account_at(account_base(state, account))
 }
 
-/// The slots written belong to the contract whose class runs: `WriteState` stands for the right to write.
+/// The slots written belong to the contract whose class runs: `WriteState` stands for the right to
+/// write.
 pub fn write_account(state: WriteState, account: ContractAddress, slot: AccountSlot) {
     let base = account_base(state.as_non_mut(), account);
-    storage_write_syscall(0, storage_address_from_base_and_offset(base, 0), pack_account(slot)).unwrap_syscall();
+    storage_write_syscall(0, storage_address_from_base_and_offset(base, 0), pack_account(slot))
+        .unwrap_syscall();
 }
 
 pub fn read_position_at(base: StorageBaseAddress, market: u8) -> PositionSlot {
-    unpack_position(storage_read_syscall(0, storage_address_from_base_and_offset(base, market + 1)).unwrap_syscall())
+    unpack_position(
+        storage_read_syscall(0, storage_address_from_base_and_offset(base, market + 1))
+            .unwrap_syscall(),
+    )
 }
 
 /// The account's own slot and one of its positions.
 pub fn write_account_and_position(
-    state: WriteState, account: ContractAddress, slot: AccountSlot, market: u8, position: PositionSlot,
+    state: WriteState,
+    account: ContractAddress,
+    slot: AccountSlot,
+    market: u8,
+    position: PositionSlot,
 ) {
     let base = account_base(state.as_non_mut(), account);
-    storage_write_syscall(0, storage_address_from_base_and_offset(base, 0), pack_account(slot)).unwrap_syscall();
-    storage_write_syscall(0, storage_address_from_base_and_offset(base, market + 1), pack_position(position))
+    storage_write_syscall(0, storage_address_from_base_and_offset(base, 0), pack_account(slot))
+        .unwrap_syscall();
+    storage_write_syscall(
+        0, storage_address_from_base_and_offset(base, market + 1), pack_position(position),
+    )
         .unwrap_syscall();
 }
 

@@ -12,8 +12,8 @@ pub trait ITrading<TState> {
 #[starknet::contract]
 pub mod Trading {
     use starknet::storage::{
-        StorageAsPath, StorageAsPointer, StoragePathEntry, StoragePathMutableConversion, StoragePointerReadAccess,
-        StoragePointerWriteAccess,
+        StorageAsPath, StorageAsPointer, StoragePathEntry, StoragePathMutableConversion,
+        StoragePointerReadAccess, StoragePointerWriteAccess,
     };
     use starknet::{get_block_timestamp, get_caller_address, get_contract_address, get_tx_info};
     use crate::access::OPERATOR;
@@ -21,7 +21,8 @@ pub mod Trading {
     use crate::clearinghouse::bitmap::mask;
     use crate::clearinghouse::book::load_view;
     use crate::clearinghouse::events::{
-        AllCancelled, FillRefused, FillSettled, OrderApproved, OrderCancelled, TradingKeyRegistered, TradingKeyRevoked,
+        AllCancelled, FillRefused, FillSettled, OrderApproved, OrderCancelled, TradingKeyRegistered,
+        TradingKeyRevoked,
     };
     use crate::clearinghouse::fills::{Batch, FillOutcome, SideAfter, decide};
     use crate::clearinghouse::interface::{Fill, Mode, Order};
@@ -30,8 +31,8 @@ pub mod Trading {
         AccountSlot, BooksSlot, MAX_ACCOUNT_EPOCH, OrderSlot, pack_pair,
     };
     use crate::clearinghouse::state::{
-        ReadState, State, StateStorageNode, StateStorageNodeMut, read_account, read_books, read_order, read_venue,
-        write_account, write_account_and_position, write_books, write_order,
+        ReadState, State, read_account, read_books, read_order, read_venue, write_account,
+        write_account_and_position, write_books, write_order,
     };
     use crate::rules::modes::{Action, allows};
 
@@ -85,7 +86,12 @@ pub mod Trading {
                     Ok(outcome) => self.commit(fill, maker_hash, taker_hash, @outcome, ref books),
                     Err(reason) => self
                         .emit(
-                            FillRefused { index: number, reason, maker_order: maker_hash, taker_order: taker_hash },
+                            FillRefused {
+                                index: number,
+                                reason,
+                                maker_order: maker_hash,
+                                taker_order: taker_hash,
+                            },
                         ),
                 }
                 number += 1;
@@ -113,7 +119,8 @@ pub mod Trading {
 
         fn register_trading_key(ref self: ContractState, key: felt252, expiry: u64) {
             self.assert_allowed(Action::RegisterKey);
-            // 0 names an approved order; it is the x of a point on no curve that matters, but would be ambiguous.
+            // 0 names an approved order; it is the x of a point on no curve that matters, but would
+            // be ambiguous.
             assert(key != 0 && is_on_curve(key), 'KEY: not on the curve');
             assert(expiry > get_block_timestamp(), 'KEY: expiry is past');
             let account = get_caller_address();
@@ -141,7 +148,8 @@ pub mod Trading {
 
     #[generate_trait]
     impl Internal of InternalTrait {
-        /// These are allowed in every mode; a venue in which one is not would not need the oracle to know.
+        /// These are allowed in every mode; a venue in which one is not would not need the oracle
+        /// to know.
         fn assert_allowed(self: @ContractState, action: Action) {
             let stored = read_venue(self.state.as_path()).mode;
             assert(allows(stored, action), 'MODE: not allowed');
@@ -168,7 +176,14 @@ pub mod Trading {
             let taker = *outcome.taker;
             self.write_side(@maker, market, maker_hash);
             self.write_side(@taker, market, taker_hash);
-            self.state.as_path().markets.entry(market).as_ptr().interest.write(pack_pair(*outcome.interest));
+            self
+                .state
+                .as_path()
+                .markets
+                .entry(market)
+                .as_ptr()
+                .interest
+                .write(pack_pair(*outcome.interest));
             books.insurance += (*outcome.remainder).into();
             books.fees += maker.fee.into() + taker.fee.into();
             books.funding -= maker.funding.into() + taker.funding.into();

@@ -1,23 +1,21 @@
 //! The slots of the oracle, and how they are packed: 251 bits each. A 34-bit time lasts until the
 //! year 2514; packing one beyond that panics, so that it cannot run into the field beside it.
 //!
-//! | slot       | low 128 bits                                       | high 123 bits
-//! |
-//! |------------|----------------------------------------------------|-----------------------------------------------|
-//! | MarkSlot   | price 64, checkpoint 64                            | accepted, valid since,
-//! checkpoint at 34 each, status 3, max_mark_age 18 |
-//! | TrackSlot  | pend 64, anchor 64                                 | pend at, anchor at, round at
-//! 34 each, round 16 |
-//! | DoubtSlot  | candidate 64, since 34, count 4, own round 1       |
-//! |
-//! | EntrySlot  | price 64, observed at 34                           | rate 32, confidence 16
-//! |
-//! | BoundsSlot | min 64, max 64                                     | max_age 32, max_ahead 32,
-//! rate 32, confidence 16 |
-//! | RulesSlot  | max_skew, max_mark_age, max_gap, drift_window 32 each | confirm_gap 32, liq_gap
-//! 32, spread, step, drift 16 each, rounds 8 |
-//! | VenueSlot  | epoch 64, accepted 34, quorum 8, markets 8, told 1 | seats 16, max_silence 34
-//! |
+//! | slot       | low 128 bits                  | high 123 bits                           |
+//! |------------|-------------------------------|-----------------------------------------|
+//! | MarkSlot   | price 64, checkpoint 64       | accepted, valid since, checkpoint at    |
+//! |            |                               | 34 each, status 3, max_mark_age 18      |
+//! | TrackSlot  | pend 64, anchor 64            | pend at, anchor at, round at 34 each,   |
+//! |            |                               | round 16                                |
+//! | DoubtSlot  | candidate 64, since 34,       |                                         |
+//! |            | count 4, own round 1          |                                         |
+//! | EntrySlot  | price 64, observed at 34      | rate 32, confidence 16                  |
+//! | BoundsSlot | min 64, max 64                | max_age 32, max_ahead 32, rate 32,      |
+//! |            |                               | confidence 16                           |
+//! | RulesSlot  | max_skew, max_mark_age,       | confirm_gap 32, liq_gap 32, spread,     |
+//! |            | max_gap, drift_window 32 each | step, drift 16 each, rounds 8           |
+//! | VenueSlot  | epoch 64, accepted 34,        | seats 16, max_silence 34                |
+//! |            | quorum 8, markets 8, told 1   |                                         |
 
 use starknet::storage_access::StorePacking;
 use crate::oracle::interface::{Guard, MarketStatus};

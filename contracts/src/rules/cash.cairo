@@ -1,5 +1,5 @@
-//! Value (1e-16 USD) into collateral (1e-6 USD): the only places where a settlement rounds, always against the account
-//! that pays or receives. What is lost is booked to insurance by the caller.
+//! Value (1e-16 USD) into collateral (1e-6 USD): the only places where a settlement rounds, always
+//! against the account that pays or receives. What is lost is booked to insurance by the caller.
 
 /// 1e-16 USD in one unit of collateral.
 const PER_COLLATERAL: NonZero<u128> = 10_000_000_000;
@@ -21,7 +21,8 @@ pub fn cash_up(value: u128) -> u128 {
     }
 }
 
-/// floor(value / 1e10) of a signed value, toward minus infinity: a payer pays the part of a unit, a receiver loses it.
+/// floor(value / 1e10) of a signed value, toward minus infinity: a payer pays the part of a unit, a
+/// receiver loses it.
 pub fn cash_floor(value: i128) -> i128 {
     if value < 0 {
         let magnitude: u128 = (-Into::<i128, felt252>::into(value)).try_into().unwrap();

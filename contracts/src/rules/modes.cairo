@@ -1,4 +1,5 @@
-//! What each mode of the venue allows: the one table, and the one function that says which mode is in force.
+//! What each mode of the venue allows: the one table, and the one function that says which mode is
+//! in force.
 
 use crate::clearinghouse::interface::Mode;
 
@@ -34,7 +35,8 @@ pub fn allows(mode: Mode, action: Action) -> bool {
     }
 }
 
-/// The mode in force: a venue whose oracle is silent is never above CancelOnly, whatever was stored.
+/// The mode in force: a venue whose oracle is silent is never above CancelOnly, whatever was
+/// stored.
 pub fn effective(stored: Mode, silent: bool) -> Mode {
     if silent && rank(stored) > rank(Mode::CancelOnly) {
         Mode::CancelOnly

@@ -1,8 +1,9 @@
 //! Margin: the value of an account, its requirements, and how much of it a liquidation takes.
 //!
-//! `truemark.risk` mirrors these functions under the same names, equal to the unit. In range means: |size x price| at
-//! most 2^100, funding pending within i128, at most 20 positions; inside it nothing here panics. Sums are kept in
-//! felt252, where the largest of them (20 x 2^100 x 10,000 < 2^119) is exact.
+//! `truemark.risk` mirrors these functions under the same names, equal to the unit. In range means:
+//! |size x price| at most 2^100, funding pending within i128, at most 20 positions; inside it
+//! nothing here panics. Sums are kept in felt252, where the largest of them (20 x 2^100 x 10,000 <
+//! 2^119) is exact.
 
 use core::num::traits::WideMul;
 use crate::clearinghouse::interface::MarginTier;
@@ -10,7 +11,8 @@ use crate::rules::cash::share_down;
 
 pub type Tiers = (MarginTier, MarginTier, MarginTier);
 
-/// One position as a rule sees it: at the price that the rule is to use. Zero tiers: no requirement.
+/// One position as a rule sees it: at the price that the rule is to use. Zero tiers: no
+/// requirement.
 #[derive(Copy, Drop, Serde, PartialEq, Debug)]
 pub struct Holding {
     /// 1e-8 of the base asset; long > 0.
@@ -48,8 +50,8 @@ pub struct LiquidationTerms {
     pub dust_usd: u32,
 }
 
-/// The account before a liquidation: its margin is V and R with the position, `rest_maintenance` (1e-20 USD) the part
-/// of R of every other market.
+/// The account before a liquidation: its margin is V and R with the position, `rest_maintenance`
+/// (1e-20 USD) the part of R of every other market.
 #[derive(Copy, Drop, Serde, PartialEq, Debug)]
 pub struct LiquidationCase {
     pub value: i128,
@@ -104,7 +106,9 @@ pub fn pending_funding(size: i64, change: i128) -> i128 {
     let exact: Option<i128> = product.try_into();
     match exact {
         Some(product) => {
-            let (quotient, rest) = DivRem::div_rem(magnitude(product), SIZE_ONE.try_into().unwrap());
+            let (quotient, rest) = DivRem::div_rem(
+                magnitude(product), SIZE_ONE.try_into().unwrap(),
+            );
             let quotient: felt252 = quotient.into();
             if product >= 0 {
                 quotient.try_into().unwrap()
@@ -115,7 +119,8 @@ pub fn pending_funding(size: i64, change: i128) -> i128 {
             }
         },
         None => {
-            // |size x change| < 2^191: beyond i128, far inside felt252, whose negative half starts at 2^251.
+            // |size x change| < 2^191: beyond i128, far inside felt252, whose negative half starts
+            // at 2^251.
             let as_u256: u256 = product.into();
             let one = u256 { low: SIZE_ONE, high: 0 };
             if as_u256.high < 0x4000000000000000000000000000000 {
@@ -130,7 +135,8 @@ pub fn pending_funding(size: i64, change: i128) -> i128 {
     }
 }
 
-/// The requirements (initial, maintenance) of one |value|, 1e-20 USD: each part of it by its own tier.
+/// The requirements (initial, maintenance) of one |value|, 1e-20 USD: each part of it by its own
+/// tier.
 pub fn position_requirement(value: u128, tiers: @Tiers) -> (felt252, felt252) {
     let (first, second, third) = tiers;
     let whole: felt252 = value.into();
@@ -145,7 +151,8 @@ pub fn position_requirement(value: u128, tiers: @Tiers) -> (felt252, felt252) {
     if second_upto == 0 || value <= second_upto {
         let part = whole - below_first;
         return (
-            initial + part * (*second.initial_bps).into(), maintenance + part * (*second.maintenance_bps).into(),
+            initial + part * (*second.initial_bps).into(),
+            maintenance + part * (*second.maintenance_bps).into(),
         );
     }
     let below_second: felt252 = second_upto.into();
@@ -153,7 +160,9 @@ pub fn position_requirement(value: u128, tiers: @Tiers) -> (felt252, felt252) {
     let rest = whole - below_second;
     (
         initial + part * (*second.initial_bps).into() + rest * (*third.initial_bps).into(),
-        maintenance + part * (*second.maintenance_bps).into() + rest * (*third.maintenance_bps).into(),
+        maintenance
+            + part * (*second.maintenance_bps).into()
+            + rest * (*third.maintenance_bps).into(),
     )
 }
 
@@ -169,7 +178,9 @@ pub fn requirement_of(sum: felt252) -> u128 {
 
 /// The sums of an account with nothing open.
 pub fn flat(collateral: i128) -> Sums {
-    Sums { value: Into::<i128, felt252>::into(collateral) * 10_000_000_000, initial: 0, maintenance: 0 }
+    Sums {
+        value: Into::<i128, felt252>::into(collateral) * 10_000_000_000, initial: 0, maintenance: 0,
+    }
 }
 
 #[generate_trait]
@@ -224,7 +235,9 @@ pub fn is_healthy(value: i128, requirement: u128) -> bool {
 }
 
 /// R falls and V/R does not; where R falls to 0, V must not be below 0.
-pub fn healthier(value: i128, requirement: u128, value_after: i128, requirement_after: u128) -> bool {
+pub fn healthier(
+    value: i128, requirement: u128, value_after: i128, requirement_after: u128,
+) -> bool {
     if requirement_after >= requirement {
         return false;
     }
@@ -240,8 +253,8 @@ pub fn healthier(value: i128, requirement: u128, value_after: i128, requirement_
     }
 }
 
-/// What an account loses when `size` of its position goes at the mark, because what it gets is rounded down and what
-/// it pays is rounded up; 1e-16 USD, below one unit of collateral.
+/// What an account loses when `size` of its position goes at the mark, because what it gets is
+/// rounded down and what it pays is rounded up; 1e-16 USD, below one unit of collateral.
 pub fn transfer_loss(is_long: bool, notional: u128) -> u128 {
     let (_, rest) = DivRem::div_rem(notional, VALUE_PER_COLLATERAL);
     if is_long || rest == 0 {
@@ -251,11 +264,12 @@ pub fn transfer_loss(is_long: bool, notional: u128) -> u128 {
     }
 }
 
-/// (discount, penalty) in collateral units for `notional` (1e-16 USD) taken over: as configured, cut so that V/R does
-/// not fall (where R falls to 0: so that V does not fall below 0). The discount comes first.
+/// (discount, penalty) in collateral units for `notional` (1e-16 USD) taken over: as configured,
+/// cut so that V/R does not fall (where R falls to 0: so that V does not fall below 0). The
+/// discount comes first.
 ///
-/// `value` and `requirement` are V and R before, `value_after` and `requirement_after` those after the transfer at the
-/// mark and before these costs.
+/// `value` and `requirement` are V and R before, `value_after` and `requirement_after` those after
+/// the transfer at the mark and before these costs.
 pub fn liquidation_costs(
     value: i128,
     requirement: u128,
@@ -318,8 +332,9 @@ pub fn costs_at(case: @LiquidationCase, terms: @LiquidationTerms, size: u64) -> 
     )
 }
 
-/// The least multiple of 20% of the position, rounded up to the lot, that brings V/R to 1.11 after costs, else the
-/// whole; the whole below dust; at most `max_size`, rounded down to the lot. 0: nothing can be taken.
+/// The least multiple of 20% of the position, rounded up to the lot, that brings V/R to 1.11 after
+/// costs, else the whole; the whole below dust; at most `max_size`, rounded down to the lot. 0:
+/// nothing can be taken.
 pub fn liquidation_size(case: @LiquidationCase, terms: @LiquidationTerms, max_size: u64) -> u64 {
     let whole = size_magnitude(*case.size);
     let wanted = wanted_size(case, terms, whole);
@@ -354,7 +369,9 @@ fn wanted_size(case: @LiquidationCase, terms: @LiquidationTerms, whole: u64) -> 
             *terms.penalty_bps,
         );
         let costs: felt252 = (discount + penalty).into() * 10_000_000_000;
-        let value_after: i128 = (Into::<i128, felt252>::into(value_after) - costs).try_into().unwrap();
+        let value_after: i128 = (Into::<i128, felt252>::into(value_after) - costs)
+            .try_into()
+            .unwrap();
         if value_after >= 0
             && magnitude(value_after)
                 .wide_mul(TARGET_DENOMINATOR) >= requirement_after

@@ -30,7 +30,9 @@ pub mod CollateralToken {
     }
 
     #[constructor]
-    fn constructor(ref self: ContractState, name: ByteArray, symbol: ByteArray, bridge: ContractAddress) {
+    fn constructor(
+        ref self: ContractState, name: ByteArray, symbol: ByteArray, bridge: ContractAddress,
+    ) {
         assert(bridge.is_non_zero(), 'TOKEN: zero bridge');
         self.erc20.initializer(name, symbol, DECIMALS);
         self.bridge.write(bridge);

@@ -1,10 +1,12 @@
-/// ERC-20 balances, shared by the collateral token and the vault's shares. A balance and the supply are one slot each:
+/// ERC-20 balances, shared by the collateral token and the vault's shares. A balance and the supply
+/// are one slot each:
 /// they are far below the field's size, which `mint` holds them to.
 #[starknet::component]
 pub mod ERC20Component {
     use core::num::traits::{Bounded, Zero};
     use starknet::storage::{
-        Map, StorageMapReadAccess, StorageMapWriteAccess, StoragePointerReadAccess, StoragePointerWriteAccess,
+        Map, StorageMapReadAccess, StorageMapWriteAccess, StoragePointerReadAccess,
+        StoragePointerWriteAccess,
     };
     use starknet::{ContractAddress, get_caller_address};
     use crate::token::interface::IERC20;
@@ -77,7 +79,9 @@ pub mod ERC20Component {
             self.ERC20_allowances.read((owner, spender))
         }
 
-        fn transfer(ref self: ComponentState<TContractState>, recipient: ContractAddress, amount: u256) -> bool {
+        fn transfer(
+            ref self: ComponentState<TContractState>, recipient: ContractAddress, amount: u256,
+        ) -> bool {
             self.move(get_caller_address(), recipient, amount);
             true
         }
@@ -93,7 +97,9 @@ pub mod ERC20Component {
             true
         }
 
-        fn approve(ref self: ComponentState<TContractState>, spender: ContractAddress, amount: u256) -> bool {
+        fn approve(
+            ref self: ComponentState<TContractState>, spender: ContractAddress, amount: u256,
+        ) -> bool {
             assert(spender.is_non_zero(), 'ERC20: zero spender');
             let owner = get_caller_address();
             self.ERC20_allowances.write((owner, spender), amount);
@@ -108,17 +114,24 @@ pub mod ERC20Component {
     > of InternalTrait<TContractState> {
         /// Called once, by the constructor.
         fn initializer(
-            ref self: ComponentState<TContractState>, name: ByteArray, symbol: ByteArray, decimals: u8,
+            ref self: ComponentState<TContractState>,
+            name: ByteArray,
+            symbol: ByteArray,
+            decimals: u8,
         ) {
             self.ERC20_name.write(name);
             self.ERC20_symbol.write(symbol);
             self.ERC20_decimals.write(decimals);
         }
 
-        fn mint(ref self: ComponentState<TContractState>, recipient: ContractAddress, amount: u256) {
+        fn mint(
+            ref self: ComponentState<TContractState>, recipient: ContractAddress, amount: u256,
+        ) {
             assert(recipient.is_non_zero(), 'ERC20: zero recipient');
             let supply: u256 = self.ERC20_total_supply.read().into();
-            assert(amount < SUPPLY_BOUND && supply + amount < SUPPLY_BOUND, 'ERC20: supply too large');
+            assert(
+                amount < SUPPLY_BOUND && supply + amount < SUPPLY_BOUND, 'ERC20: supply too large',
+            );
             let minted: felt252 = amount.try_into().unwrap();
             self.ERC20_total_supply.write(self.ERC20_total_supply.read() + minted);
             self.ERC20_balances.write(recipient, self.ERC20_balances.read(recipient) + minted);

@@ -19,8 +19,12 @@ fn deploy() -> (IERC20Dispatcher, IBridgedTokenDispatcher) {
     name.serialize(ref calldata);
     symbol.serialize(ref calldata);
     calldata.append('bridge');
-    let (token, _) = deploy_syscall(CollateralToken::TEST_CLASS_HASH, 0, calldata.span(), false).unwrap();
-    (IERC20Dispatcher { contract_address: token }, IBridgedTokenDispatcher { contract_address: token })
+    let (token, _) = deploy_syscall(CollateralToken::TEST_CLASS_HASH, 0, calldata.span(), false)
+        .unwrap();
+    (
+        IERC20Dispatcher { contract_address: token },
+        IBridgedTokenDispatcher { contract_address: token },
+    )
 }
 
 fn minted(account: felt252, amount: u256) -> (IERC20Dispatcher, IBridgedTokenDispatcher) {

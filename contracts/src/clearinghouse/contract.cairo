@@ -1,0 +1,355 @@
+/// The margin accounts of one venue. What changes them runs in the classes `Trading`,
+/// `Liquidation`, `Money` and `Venue`, by library call on this contract's storage; the views are
+/// here.
+#[starknet::contract]
+pub mod Clearinghouse {
+    use core::num::traits::Zero;
+    use starknet::storage::{
+        StorageAsPath, StorageAsPointer, StoragePathEntry, StoragePointerReadAccess,
+        StoragePointerWriteAccess,
+    };
+    use starknet::{
+        ClassHash, ContractAddress, get_block_timestamp, get_caller_address, get_tx_info,
+    };
+    use crate::access::component::AccessComponent;
+    use crate::clearinghouse::bitmap::{markets_in, mask};
+    use crate::clearinghouse::book::{Basis, BookTrait, ViewTrait, load_view, mode_in_force};
+    use crate::clearinghouse::events::{
+        AllCancelled, Connected, DepositCredited, DepositHeld, Deposited, EpochChanged,
+        FeesCollected, FillRefused, FillSettled, FundingBroken, FundingRebased, InsuranceFunded,
+        Liquidated, LiquidationRefused, MarketConfigured, MarketListed, ModeChanged, OrderApproved,
+        OrderCancelled, SurplusBooked, TradingKeyRegistered, TradingKeyRevoked, VenueConfigured,
+        Withdrawn,
+    };
+    use crate::clearinghouse::interface::{
+        AccountView, Classes, Fill, IClearinghouse, Ledger, LiquidationRequest, MarginView,
+        MarketParams, Mode, OpenInterest, Order, Position, VenueParams,
+    };
+    use crate::clearinghouse::liquidation::{
+        ILiquidationDispatcherTrait, ILiquidationLibraryDispatcher,
+    };
+    use crate::clearinghouse::money::{IMoneyDispatcherTrait, IMoneyLibraryDispatcher};
+    use crate::clearinghouse::orders::{domain_hash, order_hash};
+    use crate::clearinghouse::slots::{
+        PositionSlot, VenueSlot, unpack_pair, unpack_tiers, unpack_trade,
+    };
+    use crate::clearinghouse::state::{
+        State, account_base, read_account_at, read_books, read_custody, read_order,
+        read_position_at, read_venue, write_venue,
+    };
+    use crate::clearinghouse::trading::{ITradingDispatcherTrait, ITradingLibraryDispatcher};
+    use crate::clearinghouse::venue::{IVenueDispatcherTrait, IVenueLibraryDispatcher};
+    use crate::rules::config::venue_fault;
+    use crate::units::MAX_MARKETS;
+
+    component!(path: AccessComponent, storage: access, event: AccessEvent);
+
+    #[abi(embed_v0)]
+    impl AccessImpl = AccessComponent::AccessImpl<ContractState>;
+    impl AccessInternalImpl = AccessComponent::InternalImpl<ContractState>;
+
+    #[storage]
+    struct Storage {
+        #[substorage(v0)]
+        access: AccessComponent::Storage,
+        state: State,
+        classes: Classes,
+    }
+
+    #[event]
+    #[derive(Drop, starknet::Event)]
+    pub enum Event {
+        #[flat]
+        AccessEvent: AccessComponent::Event,
+        FillSettled: FillSettled,
+        FillRefused: FillRefused,
+        OrderCancelled: OrderCancelled,
+        AllCancelled: AllCancelled,
+        OrderApproved: OrderApproved,
+        TradingKeyRegistered: TradingKeyRegistered,
+        TradingKeyRevoked: TradingKeyRevoked,
+        Deposited: Deposited,
+        DepositHeld: DepositHeld,
+        DepositCredited: DepositCredited,
+        Withdrawn: Withdrawn,
+        FeesCollected: FeesCollected,
+        InsuranceFunded: InsuranceFunded,
+        SurplusBooked: SurplusBooked,
+        Liquidated: Liquidated,
+        LiquidationRefused: LiquidationRefused,
+        ModeChanged: ModeChanged,
+        EpochChanged: EpochChanged,
+        FundingRebased: FundingRebased,
+        FundingBroken: FundingBroken,
+        MarketListed: MarketListed,
+        MarketConfigured: MarketConfigured,
+        VenueConfigured: VenueConfigured,
+        Connected: Connected,
+    }
+
+    /// The venue begins Halted.
+    #[constructor]
+    fn constructor(
+        ref self: ContractState,
+        admin: ContractAddress,
+        token: ContractAddress,
+        oracle: ContractAddress,
+        trading: ClassHash,
+        liquidation: ClassHash,
+        money: ClassHash,
+        venue: ClassHash,
+        params: VenueParams,
+    ) {
+        assert(token.is_non_zero() && oracle.is_non_zero(), 'VENUE: zero address');
+        assert(trading.is_non_zero() && liquidation.is_non_zero(), 'VENUE: zero class');
+        assert(money.is_non_zero() && venue.is_non_zero(), 'VENUE: zero class');
+        if let Some(fault) = venue_fault(@params) {
+            core::panic_with_felt252(fault);
+        }
+        self.access.initializer(admin);
+        self.state.token.write(token);
+        self.state.oracle.write(oracle);
+        self.classes.write(Classes { trading, liquidation, money, venue });
+        let mode_since = get_block_timestamp();
+        write_venue(
+            self.state.as_path(),
+            VenueSlot { params, mode: Mode::Halted, mode_since, full_since: 0 },
+        );
+        self.emit(VenueConfigured { params });
+    }
+
+    #[abi(embed_v0)]
+    impl ClearinghouseImpl of IClearinghouse<ContractState> {
+        fn settle(ref self: ContractState, epoch: u64, fills: Span<Fill>) {
+            self.trading().settle(epoch, fills);
+        }
+
+        fn cancel(ref self: ContractState, order: Order) {
+            self.trading().cancel(order);
+        }
+
+        fn cancel_all(ref self: ContractState) {
+            self.trading().cancel_all();
+        }
+
+        fn register_trading_key(ref self: ContractState, key: felt252, expiry: u64) {
+            self.trading().register_trading_key(key, expiry);
+        }
+
+        fn revoke_trading_key(ref self: ContractState, key: felt252) {
+            self.trading().revoke_trading_key(key);
+        }
+
+        fn approve_order(ref self: ContractState, order: Order) {
+            self.trading().approve_order(order);
+        }
+
+        fn deposit(ref self: ContractState, amount: u128) {
+            self.money().deposit_for(get_caller_address(), amount);
+        }
+
+        fn deposit_for(ref self: ContractState, account: ContractAddress, amount: u128) {
+            self.money().deposit_for(account, amount);
+        }
+
+        fn credit_pending(ref self: ContractState, account: ContractAddress) {
+            self.money().credit_pending(account);
+        }
+
+        fn withdraw(ref self: ContractState, epoch: u64, amount: u128) {
+            self.money().withdraw(epoch, amount);
+        }
+
+        fn liquidate(ref self: ContractState, epoch: u64, request: LiquidationRequest) {
+            self.liquidation().liquidate(epoch, request);
+        }
+
+        fn liquidate_many(ref self: ContractState, epoch: u64, requests: Span<LiquidationRequest>) {
+            self.liquidation().liquidate_many(epoch, requests);
+        }
+
+        fn set_mode(ref self: ContractState, mode: Mode, report_hash: felt252) {
+            self.venue().set_mode(mode, report_hash);
+        }
+
+        fn end_silence(ref self: ContractState) {
+            self.venue().end_silence();
+        }
+
+        fn set_epoch(ref self: ContractState, epoch: u64) {
+            self.venue().set_epoch(epoch);
+        }
+
+        fn list_market(ref self: ContractState, name: felt252, params: MarketParams) {
+            self.venue().list_market(name, params);
+        }
+
+        fn configure_market(ref self: ContractState, market: u8, params: MarketParams) {
+            self.venue().configure_market(market, params);
+        }
+
+        fn configure_venue(ref self: ContractState, params: VenueParams) {
+            self.venue().configure_venue(params);
+        }
+
+        fn collect_fees(ref self: ContractState, account: ContractAddress, amount: u128) {
+            self.money().collect_fees(account, amount);
+        }
+
+        fn fund_insurance(ref self: ContractState, amount: u128) {
+            self.money().fund_insurance(amount);
+        }
+
+        fn book_surplus(ref self: ContractState) -> u128 {
+            self.money().book_surplus()
+        }
+
+        fn connect(ref self: ContractState, bridge: ContractAddress) {
+            self.venue().connect(bridge);
+        }
+
+        fn account(self: @ContractState, account: ContractAddress) -> AccountView {
+            let base = account_base(self.state.as_path(), account);
+            let slot = read_account_at(base);
+            let mut positions = array![];
+            for market in markets_in(slot.open) {
+                positions.append(view_of(*market, read_position_at(base, *market)));
+            }
+            AccountView {
+                collateral: slot.collateral,
+                account_epoch: slot.epoch,
+                open_markets: slot.open,
+                positions: positions.span(),
+            }
+        }
+
+        fn position(self: @ContractState, account: ContractAddress, market: u8) -> Position {
+            assert(market < MAX_MARKETS, 'MARKET: not listed');
+            let base = account_base(self.state.as_path(), account);
+            view_of(market, read_position_at(base, market))
+        }
+
+        fn margin_of(self: @ContractState, account: ContractAddress) -> MarginView {
+            let state = self.state.as_path();
+            let open = read_account_at(account_base(state, account)).open;
+            let book = load_view(state, open).load_book(state, account);
+            let margin = book.margin(Basis::LastGood);
+            MarginView {
+                value: margin.value,
+                maintenance: margin.maintenance.try_into().unwrap(),
+                initial: margin.initial.try_into().unwrap(),
+            }
+        }
+
+        fn pending_deposit(self: @ContractState, account: ContractAddress) -> u128 {
+            self.state.pending.entry(account).read()
+        }
+
+        fn mode(self: @ContractState) -> Mode {
+            mode_in_force(self.state.as_path())
+        }
+
+        fn epoch(self: @ContractState) -> u64 {
+            self.state.epoch.read()
+        }
+
+        fn ledger(self: @ContractState) -> Ledger {
+            let state = self.state.as_path();
+            let books = read_books(state);
+            let custody = read_custody(state);
+            Ledger {
+                total: custody.total.try_into().unwrap(),
+                insurance: books.insurance.try_into().unwrap(),
+                fees: books.fees.try_into().unwrap(),
+                funding: books.funding.try_into().unwrap(),
+                pending: custody.pending.try_into().unwrap(),
+            }
+        }
+
+        fn market_params(self: @ContractState, market: u8) -> MarketParams {
+            let slots = self.state.markets.entry(market).as_ptr();
+            let trade = unpack_trade(slots.trade.read());
+            let (max_open_interest, max_position) = unpack_pair(slots.caps.read());
+            MarketParams {
+                tiers: unpack_tiers(slots.tiers.read()),
+                lot_size: trade.lot_size,
+                tick_size: trade.tick_size,
+                maker_fee_bps: trade.maker_fee_bps,
+                taker_fee_bps: trade.taker_fee_bps,
+                discount_bps: trade.discount_bps,
+                penalty_bps: trade.penalty_bps,
+                dust_usd: trade.dust_usd,
+                max_open_interest,
+                max_position,
+            }
+        }
+
+        fn venue_params(self: @ContractState) -> VenueParams {
+            read_venue(self.state.as_path()).params
+        }
+
+        fn open_interest(self: @ContractState, market: u8) -> OpenInterest {
+            let slots = self.state.markets.entry(market).as_ptr();
+            let (long, short) = unpack_pair(slots.interest.read());
+            OpenInterest { long, short }
+        }
+
+        fn funding_index(self: @ContractState, market: u8) -> i128 {
+            let listed = self.state.listed.read();
+            assert(market < MAX_MARKETS && listed & mask(market) != 0, 'MARKET: not listed');
+            let view = load_view(self.state.as_path(), mask(market));
+            (*view.markets[0]).funding_index
+        }
+
+        fn order_hash(self: @ContractState, order: Order) -> felt252 {
+            order_hash(domain_hash(get_tx_info().unbox().chain_id), @order)
+        }
+
+        fn order_filled(self: @ContractState, order_hash: felt252) -> u64 {
+            read_order(self.state.as_path(), order_hash).filled
+        }
+
+        fn trading_key_expiry(self: @ContractState, account: ContractAddress, key: felt252) -> u64 {
+            self.state.trading_keys.entry((account, key)).read()
+        }
+
+        fn oracle(self: @ContractState) -> ContractAddress {
+            self.state.oracle.read()
+        }
+
+        fn token(self: @ContractState) -> ContractAddress {
+            self.state.token.read()
+        }
+
+        fn bridge(self: @ContractState) -> ContractAddress {
+            self.state.bridge.read()
+        }
+
+        fn classes(self: @ContractState) -> Classes {
+            self.classes.read()
+        }
+    }
+
+    #[generate_trait]
+    impl Internal of InternalTrait {
+        fn trading(self: @ContractState) -> ITradingLibraryDispatcher {
+            ITradingLibraryDispatcher { class_hash: self.classes.trading.read() }
+        }
+
+        fn liquidation(self: @ContractState) -> ILiquidationLibraryDispatcher {
+            ILiquidationLibraryDispatcher { class_hash: self.classes.liquidation.read() }
+        }
+
+        fn money(self: @ContractState) -> IMoneyLibraryDispatcher {
+            IMoneyLibraryDispatcher { class_hash: self.classes.money.read() }
+        }
+
+        fn venue(self: @ContractState) -> IVenueLibraryDispatcher {
+            IVenueLibraryDispatcher { class_hash: self.classes.venue.read() }
+        }
+    }
+
+    fn view_of(market: u8, position: PositionSlot) -> Position {
+        Position { market, size: position.size, funding_index: position.index }
+    }
+}

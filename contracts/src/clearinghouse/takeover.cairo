@@ -1,0 +1,310 @@
+//! What one liquidation does to its two accounts, decided in memory: nothing is written until all
+//! of it is accepted.
+
+use core::num::traits::Bounded;
+use starknet::ContractAddress;
+use starknet::storage::{StorageAsPointer, StoragePathEntry, StoragePointerReadAccess};
+use crate::clearinghouse::book::{Basis, Book, BookTrait, Market, View, ViewTrait, holding};
+use crate::clearinghouse::fills::{interest_after, room_for, slot_after};
+use crate::clearinghouse::interface::LiquidationRequest;
+use crate::clearinghouse::slots::{
+    AccountSlot, PairSlot, PositionSlot, TradeSlot, unpack_pair, unpack_trade,
+};
+use crate::clearinghouse::state::ReadState;
+use crate::rules::cash::{cash_down, cash_floor, cash_up};
+use crate::rules::risk::{
+    LiquidationCase, LiquidationTerms, Margin, SumsTrait, after_transfer, healthier, is_healthy,
+    liquidation_costs, liquidation_size, pending_funding, size_magnitude,
+};
+
+/// What is the same for every liquidation of a batch.
+#[derive(Copy, Drop)]
+pub struct Sweep {
+    pub caller: ContractAddress,
+    pub now: u64,
+    pub grace_secs: u64,
+    /// When the venue last became Full.
+    pub full_since: u64,
+    pub view: View,
+}
+
+/// One of the two accounts afterwards.
+#[derive(Copy, Drop)]
+pub struct PartyAfter {
+    pub account: ContractAddress,
+    pub slot: AccountSlot,
+    pub position: PositionSlot,
+    /// What it received of funding; collateral units.
+    pub funding: i128,
+}
+
+#[derive(Copy, Drop)]
+pub struct Takeover {
+    pub market: Market,
+    /// What changes hands: above 0 the account was long.
+    pub size: i64,
+    pub account: PartyAfter,
+    pub caller: PartyAfter,
+    pub interest: PairSlot,
+    pub verdict: Verdict,
+    pub deal: Deal,
+}
+
+/// V and R of the account with the funding of the market settled: at the marks, and at the
+/// checkpoints.
+#[derive(Copy, Drop)]
+pub struct Verdict {
+    pub marks: Margin,
+    pub checkpoints: Margin,
+}
+
+/// How much is taken over, and for what.
+#[derive(Copy, Drop)]
+pub struct Deal {
+    pub size: u64,
+    /// size x mark; 1e-16 USD.
+    pub notional: u128,
+    /// Collateral units.
+    pub discount: u128,
+    pub penalty: u128,
+    /// What the buyer pays more than the seller gets.
+    pub remainder: u128,
+    /// V and R of the account afterwards, at the marks.
+    pub value_after: i128,
+    pub requirement_after: u128,
+}
+
+/// The account before.
+#[derive(Copy, Drop)]
+struct Patient {
+    book: Book,
+    position: PositionSlot,
+    funding: i128,
+    verdict: Verdict,
+    /// The part of R of every other market; 1e-20 USD.
+    rest_maintenance: u128,
+}
+
+pub fn decide(
+    state: ReadState, sweep: @Sweep, request: @LiquidationRequest,
+) -> Result<Takeover, felt252> {
+    if request.account == sweep.caller {
+        return Err('LIQUIDATION: own account');
+    }
+    let market = match sweep.view.find(*request.market) {
+        Some(market) => market,
+        None => { return Err('LIQUIDATION: unknown market'); },
+    };
+    check_time(sweep, @market)?;
+    let patient = examine(state, sweep.view, @market, *request.account)?;
+    let slots = state.markets.entry(market.index).as_ptr();
+    let deal = strike(@patient, @market, unpack_trade(slots.trade.read()), *request.max_size)?;
+    let is_long = patient.position.size > 0;
+    check_limit(@deal, is_long, *request.limit_price)?;
+
+    let (bought, sold) = (cash_up(deal.notional), cash_down(deal.notional));
+    // What the account gives away and gets for it before costs; the caller's is the other side.
+    let (moved, account_quote, caller_quote): (felt252, felt252, felt252) = if is_long {
+        (deal.size.into(), sold.into(), -bought.into())
+    } else {
+        (-deal.size.into(), -bought.into(), sold.into())
+    };
+    let costs = deal.discount + deal.penalty;
+    let account =
+        match party_after(
+            @patient.book,
+            @market,
+            patient.position.size.into() - moved,
+            account_quote - costs.into(),
+            patient.funding,
+        ) {
+        Some(party) => party,
+        None => { return Err('LIQUIDATION: beyond range'); },
+    };
+    let (_, max_position) = unpack_pair(slots.caps.read());
+    let (caller_size, caller) = take(
+        state, sweep, @market, moved, caller_quote + deal.discount.into(), max_position,
+    )?;
+    // A position that changes hands does not add to open interest, so no cap is in its way.
+    let interest = interest_after(
+        unpack_pair(slots.interest.read()),
+        (patient.position.size, account.position.size),
+        (caller_size, caller.position.size),
+        Bounded::MAX,
+    )?;
+    Ok(
+        Takeover {
+            market,
+            size: moved.try_into().unwrap(),
+            account,
+            caller,
+            interest,
+            verdict: patient.verdict,
+            deal,
+        },
+    )
+}
+
+/// Everybody had grace_secs to act since the venue, and the market, came back.
+fn check_time(sweep: @Sweep, market: @Market) -> Result<(), felt252> {
+    if !*market.valid {
+        return Err('LIQUIDATION: market not valid');
+    }
+    if *sweep.now < *sweep.full_since + *sweep.grace_secs {
+        return Err('LIQUIDATION: venue in grace');
+    }
+    // 0: the market was Valid ever since its first mark.
+    if *market.valid_since != 0 && *sweep.now < *market.valid_since + *sweep.grace_secs {
+        return Err('LIQUIDATION: market in grace');
+    }
+    Ok(())
+}
+
+/// 0 <= V < R at the marks, and V < R at the checkpoints too: two observations, not one twice.
+fn examine(
+    state: ReadState, view: @View, market: @Market, account: ContractAddress,
+) -> Result<Patient, felt252> {
+    let book = view.load_book(state, account);
+    let position = book.position(*market.index);
+    if position.size == 0 {
+        return Err('LIQUIDATION: no position');
+    }
+    for held in book.held {
+        if *held.market.valid && *held.market.checkpoint == 0 {
+            return Err('LIQUIDATION: no checkpoint');
+        }
+    }
+    let funding = cash_floor(
+        pending_funding(position.size, *market.funding_index - position.index),
+    );
+    let settled = PositionSlot { size: position.size, index: *market.funding_index };
+
+    let rest = book.sums_without(*market.index, Basis::Favourable).add_cash(funding.into());
+    let marks = rest.add(@holding(market, settled, Basis::Favourable)).margin();
+    if marks.value < 0 {
+        return Err('LIQUIDATION: value below zero');
+    }
+    if is_healthy(marks.value, marks.maintenance) {
+        return Err('LIQUIDATION: healthy');
+    }
+    let checkpoints = book
+        .sums_without(*market.index, Basis::Checkpoint)
+        .add_cash(funding.into())
+        .add(@holding(market, settled, Basis::Checkpoint))
+        .margin();
+    if is_healthy(checkpoints.value, checkpoints.maintenance) {
+        return Err('LIQUIDATION: was healthy');
+    }
+    Ok(
+        Patient {
+            book,
+            position,
+            funding,
+            verdict: Verdict { marks, checkpoints },
+            rest_maintenance: rest.maintenance.try_into().unwrap(),
+        },
+    )
+}
+
+/// Size and costs, by the rules; the account must be better off.
+fn strike(
+    patient: @Patient, market: @Market, trade: TradeSlot, max_size: u64,
+) -> Result<Deal, felt252> {
+    let before = *patient.verdict.marks;
+    let case = LiquidationCase {
+        value: before.value,
+        requirement: before.maintenance,
+        rest_maintenance: *patient.rest_maintenance,
+        size: *patient.position.size,
+        price: *market.price,
+        tiers: *market.tiers,
+    };
+    let terms = LiquidationTerms {
+        lot_size: trade.lot_size,
+        discount_bps: trade.discount_bps,
+        penalty_bps: trade.penalty_bps,
+        dust_usd: trade.dust_usd,
+    };
+    let size = liquidation_size(@case, @terms, max_size);
+    if size == 0 {
+        return Err('LIQUIDATION: nothing to take');
+    }
+    let (value, requirement_after, notional) = after_transfer(@case, size);
+    let (discount, penalty) = liquidation_costs(
+        before.value,
+        before.maintenance,
+        value,
+        requirement_after,
+        notional,
+        trade.discount_bps,
+        trade.penalty_bps,
+    );
+    let costs: felt252 = (discount + penalty).into() * 10_000_000_000;
+    let value_after: i128 = (value.into() - costs).try_into().unwrap();
+    // Without costs V still falls by what rounding takes, which can be all that an account has.
+    if !is_healthy(value_after, requirement_after)
+        && !healthier(before.value, before.maintenance, value_after, requirement_after) {
+        return Err('LIQUIDATION: not healthier');
+    }
+    let remainder = cash_up(notional) - cash_down(notional);
+    Ok(Deal { size, notional, discount, penalty, remainder, value_after, requirement_after })
+}
+
+/// The caller buys a long at the mark less the discount, or sells to a short at the mark and the
+/// discount.
+fn check_limit(deal: @Deal, is_long: bool, limit_price: u64) -> Result<(), felt252> {
+    let limit: u128 = limit_price.into() * (*deal.size).into();
+    let discount = *deal.discount * 10_000_000_000;
+    let accepted = if is_long {
+        *deal.notional <= limit + discount
+    } else {
+        *deal.notional + discount >= limit
+    };
+    if accepted {
+        Ok(())
+    } else {
+        Err('LIQUIDATION: beyond the limit')
+    }
+}
+
+/// The caller with the position that it takes over, and the size that it had before. It must meet
+/// initial margin, whatever it had: it takes a risk on, even where the position makes its own
+/// smaller.
+fn take(
+    state: ReadState,
+    sweep: @Sweep,
+    market: @Market,
+    moved: felt252,
+    cash: felt252,
+    max_position: u64,
+) -> Result<(i64, PartyAfter), felt252> {
+    let book = sweep.view.load_book(state, *sweep.caller);
+    let old = book.position(*market.index);
+    let funding = cash_floor(pending_funding(old.size, *market.funding_index - old.index));
+    let party = match party_after(@book, market, old.size.into() + moved, cash, funding) {
+        Some(party) => party,
+        None => { return Err('CAP: position'); },
+    };
+    if size_magnitude(party.position.size) > size_magnitude(old.size) {
+        room_for(@book, market, old.size, party.position.size, max_position)?;
+    }
+    let margin = book
+        .sums_without(*market.index, Basis::Worst)
+        .add_cash(cash + funding.into())
+        .add(@holding(market, party.position, Basis::Worst))
+        .margin();
+    if !is_healthy(margin.value, margin.initial) {
+        return Err('MARGIN: caller');
+    }
+    Ok((old.size, party))
+}
+
+/// None where a size or the collateral is beyond its range.
+fn party_after(
+    book: @Book, market: @Market, size: felt252, cash: felt252, funding: i128,
+) -> Option<PartyAfter> {
+    let size: i64 = size.try_into()?;
+    let slot = slot_after(*book.slot, cash + funding.into(), market, size)?;
+    let position = PositionSlot { size, index: *market.funding_index };
+    Some(PartyAfter { account: *book.account, slot, position, funding })
+}

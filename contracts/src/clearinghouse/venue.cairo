@@ -1,0 +1,236 @@
+use starknet::ContractAddress;
+use crate::clearinghouse::interface::{MarketParams, Mode, VenueParams};
+
+#[starknet::interface]
+pub trait IVenue<TState> {
+    fn set_mode(ref self: TState, mode: Mode, report_hash: felt252);
+    fn end_silence(ref self: TState);
+    fn set_epoch(ref self: TState, epoch: u64);
+    fn list_market(ref self: TState, name: felt252, params: MarketParams);
+    fn configure_market(ref self: TState, market: u8, params: MarketParams);
+    fn configure_venue(ref self: TState, params: VenueParams);
+    fn connect(ref self: TState, bridge: ContractAddress);
+}
+
+/// The mode, the epoch and the configuration. Runs on the clearinghouse's storage, by library call.
+#[starknet::contract]
+pub mod Venue {
+    use core::num::traits::Zero;
+    use starknet::storage::{
+        StorageAsPath, StorageAsPointer, StoragePathEntry, StoragePathMutableConversion,
+        StoragePointerReadAccess, StoragePointerWriteAccess,
+    };
+    use starknet::{ContractAddress, get_block_timestamp, get_caller_address, get_contract_address};
+    use crate::access::component::AccessComponent;
+    use crate::clearinghouse::bitmap::mask;
+    use crate::clearinghouse::book::mode_in_force;
+    use crate::clearinghouse::events::{
+        Connected, EpochChanged, FundingBroken, FundingRebased, MarketConfigured, MarketListed,
+        ModeChanged, VenueConfigured,
+    };
+    use crate::clearinghouse::funding::{all_sealed, rebase};
+    use crate::clearinghouse::interface::{MarketParams, Mode, VenueParams};
+    use crate::clearinghouse::slots::{
+        FundingSlot, VenueSlot, pack_pair, pack_tiers, pack_trade, seal_funding, trade_of,
+        unpack_tiers, unpack_trade,
+    };
+    use crate::clearinghouse::state::{MarketSlots, State, read_custody, read_venue, write_venue};
+    use crate::oracle::interface::{IOracleDispatcher, IOracleDispatcherTrait, MarketStatus};
+    use crate::rules::config::{market_fault, raises_fractions, venue_fault};
+    use crate::rules::modes::{Action, allows, is_down, is_one_step_up};
+    use crate::token::interface::{IERC20Dispatcher, IERC20DispatcherTrait};
+
+    component!(path: AccessComponent, storage: access, event: AccessEvent);
+    impl AccessInternalImpl = AccessComponent::InternalImpl<ContractState>;
+
+    #[storage]
+    struct Storage {
+        #[substorage(v0)]
+        access: AccessComponent::Storage,
+        state: State,
+    }
+
+    #[event]
+    #[derive(Drop, starknet::Event)]
+    pub enum Event {
+        #[flat]
+        AccessEvent: AccessComponent::Event,
+        ModeChanged: ModeChanged,
+        EpochChanged: EpochChanged,
+        FundingRebased: FundingRebased,
+        FundingBroken: FundingBroken,
+        MarketListed: MarketListed,
+        MarketConfigured: MarketConfigured,
+        VenueConfigured: VenueConfigured,
+        Connected: Connected,
+    }
+
+    #[abi(embed_v0)]
+    impl VenueImpl of super::IVenue<ContractState> {
+        fn set_mode(ref self: ContractState, mode: Mode, report_hash: felt252) {
+            let venue = self.stored();
+            if is_down(venue.mode, mode) {
+                self.access.assert_can_stop();
+            } else {
+                self.access.assert_admin();
+                assert(is_one_step_up(venue.mode, mode), 'MODE: one step up at a time');
+                assert(report_hash != 0, 'MODE: no integrity report');
+                self.assert_may_rise(@venue);
+            }
+            self.change_mode(venue, mode, report_hash);
+        }
+
+        fn end_silence(ref self: ContractState) {
+            assert(get_caller_address() == self.state.oracle.read(), 'VENUE: not the oracle');
+            let venue = self.stored();
+            if is_down(venue.mode, Mode::CancelOnly) {
+                self.change_mode(venue, Mode::CancelOnly, 0);
+            }
+        }
+
+        fn set_epoch(ref self: ContractState, epoch: u64) {
+            let bridge = self.state.bridge.read();
+            assert(bridge.is_non_zero() && get_caller_address() == bridge, 'VENUE: not the bridge');
+            assert(epoch > self.state.epoch.read(), 'EPOCH: only rises');
+            self.state.epoch.write(epoch);
+            self.emit(EpochChanged { epoch });
+            let venue = self.stored();
+            if is_down(venue.mode, Mode::Halted) {
+                self.change_mode(venue, Mode::Halted, 0);
+            }
+        }
+
+        fn list_market(ref self: ContractState, name: felt252, params: MarketParams) {
+            self.access.assert_admin();
+            let oracle = self.oracle();
+            let market = oracle.market_index(name);
+            let listed = self.state.listed.read();
+            let bit = mask(market);
+            assert(listed & bit == 0, 'MARKET: already listed');
+            assert_sound(@params, oracle.guard(market).max_price);
+            // The index starts at 0, whatever the oracle has accrued so far.
+            let live = self.stored().mode == Mode::Full;
+            let growth: Option<i128> = *oracle.growths(bit)[0];
+            let growth = growth.expect('FUNDING: checksum');
+            let funding = FundingSlot { base: if live {
+                -growth
+            } else {
+                0
+            }, live };
+            let contract: felt252 = get_contract_address().into();
+            self
+                .state
+                .markets
+                .entry(market)
+                .write(
+                    MarketSlots {
+                        name,
+                        tiers: pack_tiers(params.tiers),
+                        funding: seal_funding(contract, market, funding),
+                        trade: pack_trade(trade_of(@params)),
+                        caps: pack_pair((params.max_open_interest, params.max_position)),
+                        interest: 0,
+                    },
+                );
+            self.state.names.entry(name).write(market + 1);
+            self.state.listed.write(listed | bit);
+            self.emit(MarketListed { market, name, params });
+        }
+
+        fn configure_market(ref self: ContractState, market: u8, params: MarketParams) {
+            self.access.assert_admin();
+            let slots = self.state.markets.entry(market).as_ptr();
+            assert(slots.name.read() != 0, 'MARKET: not listed');
+            assert_sound(@params, self.oracle().guard(market).max_price);
+            let trade = unpack_trade(slots.trade.read());
+            // A position of so many old lots could never be closed to the end.
+            assert(trade.lot_size % params.lot_size == 0, 'MARKET: lot must divide the old');
+            if raises_fractions(@unpack_tiers(slots.tiers.read()), @params.tiers) {
+                let mode = mode_in_force(self.state.as_path().as_non_mut());
+                assert(allows(mode, Action::RaiseFractions), 'MODE: raises fractions');
+            }
+            slots.tiers.write(pack_tiers(params.tiers));
+            slots.trade.write(pack_trade(trade_of(@params)));
+            slots.caps.write(pack_pair((params.max_open_interest, params.max_position)));
+            self.emit(MarketConfigured { market, params });
+        }
+
+        fn configure_venue(ref self: ContractState, params: VenueParams) {
+            self.access.assert_admin();
+            if let Some(fault) = venue_fault(@params) {
+                core::panic_with_felt252(fault);
+            }
+            let state = self.state.as_path();
+            write_venue(state, VenueSlot { params, ..read_venue(state.as_non_mut()) });
+            self.emit(VenueConfigured { params });
+        }
+
+        fn connect(ref self: ContractState, bridge: ContractAddress) {
+            self.access.assert_admin();
+            assert(self.state.bridge.read().is_zero(), 'VENUE: already connected');
+            assert(bridge.is_non_zero(), 'VENUE: zero address');
+            self.state.bridge.write(bridge);
+            self.emit(Connected { bridge });
+        }
+    }
+
+    #[generate_trait]
+    impl Internal of InternalTrait {
+        fn stored(self: @ContractState) -> VenueSlot {
+            read_venue(self.state.as_path())
+        }
+
+        fn oracle(self: @ContractState) -> IOracleDispatcher {
+            IOracleDispatcher { contract_address: self.state.oracle.read() }
+        }
+
+        /// What must be true before the venue allows more: it was long enough in its mode, the
+        /// oracle speaks and knows every market, and every unit of collateral is where the books
+        /// say.
+        fn assert_may_rise(self: @ContractState, venue: @VenueSlot) {
+            let since = *venue.mode_since + (*venue.params.dwell_secs).into();
+            assert(get_block_timestamp() >= since, 'MODE: dwell time');
+            let state = self.state.as_path();
+            let marks = self.oracle().marks(state.listed.read());
+            assert(!marks.silent, 'MODE: oracle is silent');
+            for mark in marks.marks {
+                let known = *mark.status == MarketStatus::Valid
+                    || *mark.status == MarketStatus::Settled;
+                assert(known, 'MODE: market not valid');
+            }
+            assert(all_sealed(state), 'FUNDING: checksum');
+            let token = IERC20Dispatcher { contract_address: state.token.read() };
+            let balance = token.balance_of(get_contract_address());
+            assert(balance == read_custody(state).total.into(), 'MODE: ledger is not the balance');
+        }
+
+        fn change_mode(ref self: ContractState, venue: VenueSlot, to: Mode, report_hash: felt252) {
+            let from = venue.mode;
+            let state = self.state.as_path();
+            let now = get_block_timestamp();
+            let full_since = if to == Mode::Full {
+                now
+            } else {
+                venue.full_since
+            };
+            write_venue(state, VenueSlot { mode: to, mode_since: now, full_since, ..venue });
+            self.emit(ModeChanged { from, to, caller: get_caller_address(), report_hash });
+            if from == Mode::Full || to == Mode::Full {
+                let live = to == Mode::Full;
+                for rebased in rebase(state, live) {
+                    let market = *rebased.market;
+                    match *rebased.index {
+                        Some(index) => self.emit(FundingRebased { market, index, live }),
+                        None => self.emit(FundingBroken { market }),
+                    }
+                }
+            }
+        }
+    }
+
+    fn assert_sound(params: @MarketParams, max_price: u64) {
+        if let Some(fault) = market_fault(params, max_price) {
+            core::panic_with_felt252(fault);
+        }
+    }
+}
