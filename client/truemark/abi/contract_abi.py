@@ -57,8 +57,7 @@ class Abi:
     def __init__(self, entries: Sequence[Mapping[str, Any]]) -> None:
         self._codecs: dict[str, tuple[dict[str, Codec], tuple[Codec, ...]]] = {}
         try:
-            flat = _flattened(entries)
-            self._entries = [entry for entry in flat if entry["type"] in ("struct", "enum", "event")]
+            self._entries = flat = _flattened(entries)
             self._types = Types(flat)
             self.functions: Mapping[str, Function] = _functions(flat)
         except (KeyError, TypeError, AttributeError) as error:
@@ -88,6 +87,14 @@ class Abi:
         if not isinstance(entries, list):
             raise AbiError("not an ABI: a list of entries is")
         return cls(entries)
+
+    def joined(self, *others: Abi) -> Abi:
+        """One ABI of several classes that run on one contract's storage.
+
+        Raises:
+            AbiError: two of their functions have one name and differ.
+        """
+        return Abi([entry for abi in (self, *others) for entry in abi._entries])
 
     @staticmethod
     def shipped() -> tuple[str, ...]:
