@@ -19,6 +19,8 @@ import psutil
 
 _PR_SET_PDEATHSIG = 1
 _PROC = Path("/proc")
+#: The start time of a process that ended before it could be asked.
+_NEVER = -1
 _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
@@ -54,16 +56,14 @@ class Terminated(SystemExit):
     """SIGTERM or SIGHUP as an exception, so that cleaning up is the same as after Ctrl-C."""
 
 
-def spawn(
-    command: list[str], *, env: Mapping[str, str], log: Path, owned: bool, cwd: Path | None = None
-) -> subprocess.Popen[bytes]:
+def spawn(command: list[str], *, env: Mapping[str, str], log: Path, owned: bool, cwd: Path | None = None) -> ProcessId:
     """Starts a process in its own session, with its output appended to a log file.
 
     Args:
         owned: the kernel kills it when the thread that called this ends, even by SIGKILL (Linux). Else it lives on.
     """
     with log.open("ab") as out:
-        return subprocess.Popen(
+        child = subprocess.Popen(
             command,
             env=dict(env),
             cwd=cwd,
@@ -73,6 +73,10 @@ def spawn(
             start_new_session=True,
             preexec_fn=die_with_parent(signal.SIGKILL) if owned else None,
         )
+    identity = ProcessId.of(child.pid) or ProcessId(child.pid, _NEVER)
+    # From here on it is known by its identity; Popen would complain that it still runs when it is forgotten.
+    child.returncode = 0
+    return identity
 
 
 def die_with_parent(number: signal.Signals) -> Callable[[], None] | None:
