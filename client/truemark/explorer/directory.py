@@ -56,6 +56,9 @@ class Directory:
     def name(self, address: int) -> str | None:
         return self._names.get(address)
 
+    def names(self) -> tuple[str, ...]:
+        return tuple(self._names.values())
+
     def address(self, name: str) -> int | None:
         for address, known in self._names.items():
             if known == name:

@@ -129,6 +129,15 @@ class AsyncExplorer:
             raise _missing(error, block) from None
         return parse_state_update(raw)
 
+    async def abi(self, contract: str | int, block: BlockRef = "latest") -> Abi:
+        """The ABI of the class that a contract had at `block`.
+
+        Raises:
+            NotFound: there is no such contract, or none with an ABI.
+            NodeUnavailable: the node does not answer.
+        """
+        return (await self.contract(contract, block)).abi
+
     async def contract(self, contract: str | int, block: BlockRef = "latest") -> Contract:
         """A contract by its name in the deployment or its address, with the ABI of its class at `block`.
 
@@ -136,7 +145,7 @@ class AsyncExplorer:
             NotFound: there is none, or none with an ABI.
             NodeUnavailable: the node does not answer.
         """
-        address = self._address(contract)
+        address = self.address(contract)
         known = (await self._directory.resolve([(address, block)]))[address, block]
         if known.abi is None:
             raise NotFound(f"{contract if isinstance(contract, str) else hex(contract)} cannot be read: {known.reason}")
@@ -164,6 +173,23 @@ class AsyncExplorer:
         """What the deployment calls an address."""
         return self._directory.name(address)
 
+    def address(self, contract: str | int) -> int:
+        """The address of a contract or an operator by its name in the deployment, or as it is.
+
+        Raises:
+            NotFound: the deployment has no such name.
+        """
+        if isinstance(contract, int):
+            return contract
+        if contract[:2].lower() == "0x":
+            return int(_hash(contract), 16)
+        address = self._directory.address(contract)
+        if address is None:
+            raise NotFound(
+                f"nothing is called {contract!r}; there are {', '.join(self._directory.names()) or 'no names'}"
+            )
+        return address
+
     async def _blocks(self, blocks: Sequence[BlockRef]) -> list[Block]:
         answers = await self._rpc.batch(
             [("starknet_getBlockWithReceipts", {"block_id": block_id(block)}) for block in blocks]
@@ -184,17 +210,6 @@ class AsyncExplorer:
             parse_block(raw, tuple(_decoded(tx, index, at, known) for index, tx in enumerate(transactions)))
             for at, raw, transactions in parsed
         ]
-
-    def _address(self, contract: str | int) -> int:
-        if isinstance(contract, int):
-            return contract
-        if contract[:2].lower() == "0x":
-            return int(_hash(contract), 16)
-        address = self._directory.address(contract)
-        if address is None:
-            names = ", ".join(self.deployment.contracts) if self.deployment else "none"
-            raise NotFound(f"no contract {contract!r}; there are {names}")
-        return address
 
 
 class Explorer(SyncTwin[AsyncExplorer]):
@@ -217,11 +232,20 @@ class Explorer(SyncTwin[AsyncExplorer]):
         """What the deployment calls an address."""
         return self._twin.name(address)
 
+    def address(self, contract: str | int) -> int:
+        """The address of a contract or an operator by its name in the deployment, or as it is.
+
+        Raises:
+            NotFound: the deployment has no such name.
+        """
+        return self._twin.address(contract)
+
     head = sync(AsyncExplorer.head)
     block = sync(AsyncExplorer.block)
     blocks = sync(AsyncExplorer.blocks)
     transaction = sync(AsyncExplorer.transaction)
     diff = sync(AsyncExplorer.diff)
+    abi = sync(AsyncExplorer.abi)
     read = sync(AsyncExplorer.read)
 
 
