@@ -1,4 +1,5 @@
-"""Compiles the contracts: Cairo -> Sierra -> CASM with their hashes, Vyper -> bytecode, and the ABIs that the client ships.
+"""Compiles the contracts: Cairo to Sierra and CASM with their hashes, Vyper to bytecode, and the ABIs that the client
+ships.
 
 What is up to date is left alone: each artifact carries a digest of all that it was made from.
 """
@@ -112,7 +113,8 @@ def build(root: Path | None = None, progress: Progress = lambda line: None) -> B
 
     with ThreadPoolExecutor(max_workers=2) as pool:
         compiled = {cls.name: cls for cls in pool.map(one, wanted.items())}
-    l1 = {name: _l1_contract(name, source / "l1" / f"{name}.vy", root / "build" / "l1", progress) for name in L1_CONTRACTS}
+    l1_out = root / "build" / "l1"
+    l1 = {name: _l1_contract(name, source / "l1" / f"{name}.vy", l1_out, progress) for name in L1_CONTRACTS}
     built = Build(
         classes={name: compiled[name] for name in CLASSES},
         test_classes={name: compiled[name] for name in TEST_CLASSES},
@@ -122,15 +124,17 @@ def build(root: Path | None = None, progress: Progress = lambda line: None) -> B
     return built
 
 
+def abis_of(built: Build, folder: Path) -> list[tuple[Path, list[dict[str, Any]]]]:
+    """Every ABI that the client ships, with its file below `folder`."""
+    classes = [(folder / f"{cls.name}.json", cls.abi()) for cls in built.classes.values()]
+    return classes + [(folder / "l1" / f"{contract.name}.json", contract.abi) for contract in built.l1.values()]
+
+
 def write_abis(built: Build, folder: Path) -> None:
-    """Writes the ABIs that the client ships; a test holds the committed files to the classes."""
-    (folder / "l1").mkdir(parents=True, exist_ok=True)
-    for cls in built.classes.values():
-        _write_if_changed(folder / f"{cls.name}.json", orjson.dumps(cls.abi(), option=orjson.OPT_INDENT_2) + b"\n")
-    for contract in built.l1.values():
-        _write_if_changed(
-            folder / "l1" / f"{contract.name}.json", orjson.dumps(contract.abi, option=orjson.OPT_INDENT_2) + b"\n"
-        )
+    """Writes them; `truemark devnet contracts --lint` holds the committed files to the classes."""
+    for path, abi in abis_of(built, folder):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write_if_changed(path, orjson.dumps(abi, option=orjson.OPT_INDENT_2) + b"\n")
 
 
 def _cairo_class(

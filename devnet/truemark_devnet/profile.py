@@ -6,6 +6,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from decimal import Decimal, InvalidOperation
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -141,7 +142,9 @@ def profile_from(raw: Mapping[str, Any], *, name: str, where: str) -> Profile:
         oracle=oracle,
         venue=venue,
         vault=vault,
-        markets=tuple(_market(key, _merge(market, own), guard, f"{where} [markets.{key}]") for key, own in markets.items()),
+        markets=tuple(
+            _market(key, _merge(market, own), guard, f"{where} [markets.{key}]") for key, own in markets.items()
+        ),
     )
 
 
@@ -211,7 +214,7 @@ def _check_tiers(tiers: tuple[Tier, ...], where: str) -> None:
         raise BadProfile(f"{where}: one to {MAX_TIERS} tiers, not {len(tiers)}")
     if tiers[-1].upto != 0 or any(tier.upto == 0 for tier in tiers[:-1]):
         raise BadProfile(f"{where}: `upto` bounds every tier but the last")
-    for lower, upper in zip(tiers, tiers[1:], strict=False):
+    for lower, upper in pairwise(tiers):
         if upper.upto and upper.upto <= lower.upto:
             raise BadProfile(f"{where}: `upto` must rise from tier to tier")
         if upper.initial_bps < lower.initial_bps or upper.maintenance_bps < lower.maintenance_bps:

@@ -110,9 +110,8 @@ class _Frame:
         for i in range(5):
             at = self.start + (self.end - self.start) * i // 4
             anchor = ("start", "middle", "middle", "middle", "end")[i]
-            parts.append(
-                f'<text class="tick" x="{self.x(at):.1f}" y="{HEIGHT - 6}" text-anchor="{anchor}">{clock(at)[-5:]}</text>'
-            )
+            place = f'x="{self.x(at):.1f}" y="{HEIGHT - 6}" text-anchor="{anchor}"'
+            parts.append(f'<text class="tick" {place}>{clock(at)[-5:]}</text>')
         if unit:
             parts.append(f'<text class="tick" x="{LEFT}" y="{TOP - 3}">{escape(unit)}</text>')
         return "".join(parts)
@@ -125,7 +124,8 @@ def _short(value: Decimal) -> str:
 
 
 def _svg(title: str, parts: Sequence[str]) -> str:
-    return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title, quote=True)}">{"".join(parts)}</svg>'
+    label = escape(title, quote=True)
+    return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{label}">{"".join(parts)}</svg>'
 
 
 def _figure(title: str, body: str) -> str:

@@ -125,9 +125,16 @@ def _traders(rows: Sequence[TraderRow]) -> str:
         + "".join(
             f"<td>{_usd(amount)}</td>"
             for amount in (
-                row.deposited, row.withdrawn, row.trading, row.funding, row.fees, row.liquidation_costs, row.pnl,
-                row.equity, row.vault,
-            )  # fmt: skip
+                row.deposited,
+                row.withdrawn,
+                row.trading,
+                row.funding,
+                row.fees,
+                row.liquidation_costs,
+                row.pnl,
+                row.equity,
+                row.vault,
+            )
         )
         + f"<td class='text'>{escape(', '.join(row.liquidated))}</td></tr>"
         for row in rows
@@ -158,9 +165,11 @@ _CSS = """
 --hit:#c22f2f;--guard:#b07400;--ok:#19794a}
 @media(prefers-color-scheme:dark){:root{--bg:#131416;--fg:#e9e9ea;--soft:#9a9da4;--line:#2d2f34;--card:#1a1c1f;
 --accent:#7ea6ff;--hit:#ff7a70;--guard:#e2b04a;--ok:#5fc893}}
-body{background:var(--bg);color:var(--fg);font:15px/1.5 system-ui,sans-serif;max-width:1180px;margin:0 auto;padding:24px 18px}
+body{background:var(--bg);color:var(--fg);font:15px/1.5 system-ui,sans-serif;
+max-width:1180px;margin:0 auto;padding:24px 18px}
 h1{font-size:28px;margin:0}h2{font-size:19px;margin:34px 0 10px}h3{font-size:15px;margin:0 0 8px}
-header p{color:var(--soft);max-width:70ch}dl{display:flex;flex-wrap:wrap;gap:10px 28px;margin:14px 0}dt{color:var(--soft);
+header p{color:var(--soft);max-width:70ch}
+dl{display:flex;flex-wrap:wrap;gap:10px 28px;margin:14px 0}dt{color:var(--soft);
 font-size:12px}dd{margin:0;font-variant-numeric:tabular-nums}
 .grid2,.grid3{display:grid;gap:14px;grid-template-columns:repeat(auto-fit,minmax(330px,1fr))}
 figure,.check{background:var(--card);border:1px solid var(--line);border-radius:8px;margin:0;padding:10px 12px}
@@ -178,5 +187,6 @@ line{stroke:var(--hit)}
 .scroll{overflow-x:auto}table{border-collapse:collapse;width:100%;font-size:13px;font-variant-numeric:tabular-nums}
 th,td{padding:4px 8px;border-bottom:1px solid var(--line);text-align:right;white-space:nowrap}
 tbody th,.text,thead th:first-child{text-align:left;font-weight:500}tr.hit{color:var(--hit)}.check
-th{text-align:left;font-weight:400}.sum th,.sum td{font-weight:600}.holds h3{color:var(--ok)}.BROKEN h3{color:var(--hit)}
+th{text-align:left;font-weight:400}.sum th,.sum td{font-weight:600}
+.holds h3{color:var(--ok)}.BROKEN h3{color:var(--hit)}
 """
