@@ -1,5 +1,7 @@
 pub mod component;
 pub mod interface;
+#[cfg(test)]
+mod tests;
 
 /// Settles fills and batches.
 pub const OPERATOR: felt252 = 'OPERATOR';

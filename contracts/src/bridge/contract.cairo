@@ -143,6 +143,7 @@ pub mod Bridge {
 
     #[derive(Drop, Debug, PartialEq, starknet::Event)]
     pub struct Connected {
+        pub token: ContractAddress,
         pub l1_bridge: EthAddress,
         pub l1_token: EthAddress,
         pub oracle: ContractAddress,
@@ -151,10 +152,8 @@ pub mod Bridge {
     }
 
     #[constructor]
-    fn constructor(ref self: ContractState, admin: ContractAddress, token: ContractAddress) {
-        assert(token.is_non_zero(), 'BRIDGE: zero address');
+    fn constructor(ref self: ContractState, admin: ContractAddress) {
         self.access.initializer(admin);
-        self.token.write(token);
     }
 
     /// Never reverts on what a depositor chose: what cannot be delivered is parked. It reverts for another sender,
@@ -296,6 +295,7 @@ pub mod Bridge {
 
         fn connect(
             ref self: ContractState,
+            token: ContractAddress,
             l1_bridge: EthAddress,
             l1_token: EthAddress,
             oracle: ContractAddress,
@@ -306,21 +306,26 @@ pub mod Bridge {
             assert(self.l1_bridge.read().is_zero(), 'BRIDGE: already connected');
             assert(l1_bridge.is_non_zero() && l1_token.is_non_zero(), 'BRIDGE: zero address');
             assert(
-                oracle.is_non_zero() && clearinghouse.is_non_zero() && vault.is_non_zero(), 'BRIDGE: zero address',
+                token.is_non_zero()
+                    && oracle.is_non_zero()
+                    && clearinghouse.is_non_zero()
+                    && vault.is_non_zero(),
+                'BRIDGE: zero address',
             );
-            let token = self.token.read();
+            // The token's and the venue's contracts know this one's address, so they come after it: they are checked here.
             assert(
                 IBridgedTokenDispatcher { contract_address: token }.bridge() == get_contract_address()
                     && IClearinghouseDispatcher { contract_address: clearinghouse }.token() == token
                     && IVaultDispatcher { contract_address: vault }.asset() == token,
                 'BRIDGE: another token',
             );
+            self.token.write(token);
             self.l1_bridge.write(l1_bridge);
             self.l1_token.write(l1_token);
             self.oracle.write(oracle);
             self.clearinghouse.write(clearinghouse);
             self.vault.write(vault);
-            self.emit(Connected { l1_bridge, l1_token, oracle, clearinghouse, vault });
+            self.emit(Connected { token, l1_bridge, l1_token, oracle, clearinghouse, vault });
         }
     }
 

@@ -50,9 +50,10 @@ pub trait IBridge<TState> {
     fn vault(self: @TState) -> ContractAddress;
     fn l1_bridge(self: @TState) -> EthAddress;
     fn l1_token(self: @TState) -> EthAddress;
-    /// Admin, once.
+    /// Admin, once. The bridge is deployed first: the token names it, and the rest names the token.
     fn connect(
         ref self: TState,
+        token: ContractAddress,
         l1_bridge: EthAddress,
         l1_token: EthAddress,
         oracle: ContractAddress,

@@ -21,8 +21,8 @@ pub mod Vault {
 
     /// The collateral token has this many decimals.
     const ASSET_DECIMALS: u8 = 6;
-    /// The most that the vault holds: a margin account's collateral has 96 bits with its sign.
-    const MAX_ASSETS: u256 = 0x400000000000000000000000;
+    /// The most that the vault holds, 2^93: its value in 1e-16 USD fits an i128.
+    const MAX_ASSETS: u256 = 0x200000000000000000000000;
     /// Open requests of one controller: a claim goes through all of them.
     const MAX_REQUESTS: u32 = 32;
     /// An admin cannot lock anybody longer than this; seconds.

@@ -1,0 +1,204 @@
+//! Stand-ins for the clearinghouse and the oracle, for the tests of the vault and of the bridge: they hold real tokens
+//! and answer as a test tells them to.
+
+use starknet::ContractAddress;
+use crate::clearinghouse::interface::{AccountView, MarginView, Mode};
+use crate::oracle::interface::Marks;
+
+#[starknet::interface]
+pub trait IMockHouse<TState> {
+    // As the clearinghouse has them.
+    fn deposit_for(ref self: TState, account: ContractAddress, amount: u128);
+    fn withdraw(ref self: TState, epoch: u64, amount: u128);
+    fn margin_of(self: @TState, account: ContractAddress) -> MarginView;
+    fn account(self: @TState, account: ContractAddress) -> AccountView;
+    fn mode(self: @TState) -> Mode;
+    fn epoch(self: @TState) -> u64;
+    fn set_epoch(ref self: TState, epoch: u64);
+    fn oracle(self: @TState) -> ContractAddress;
+    fn token(self: @TState) -> ContractAddress;
+
+    // What a test sets.
+    fn put_mode(ref self: TState, mode: Mode);
+    /// Trading profit, or loss below 0; 1e-16 USD.
+    fn gain(ref self: TState, account: ContractAddress, value: i128);
+    /// Open markets and the initial margin that they need, 1e-16 USD.
+    fn hold(ref self: TState, account: ContractAddress, open_markets: u128, initial: i128);
+    /// Deposits panic with this; 0: they do not.
+    fn refuse(ref self: TState, reason: felt252);
+}
+
+#[starknet::contract]
+pub mod MockHouse {
+    use starknet::storage::{
+        Map, StorageMapReadAccess, StorageMapWriteAccess, StoragePointerReadAccess, StoragePointerWriteAccess,
+    };
+    use starknet::{ContractAddress, get_caller_address, get_contract_address};
+    use crate::clearinghouse::interface::{AccountView, MarginView, Mode};
+    use crate::rules::modes::{from_rank, rank};
+    use crate::token::interface::{IERC20Dispatcher, IERC20DispatcherTrait};
+    use crate::units::VALUE_PER_COLLATERAL;
+
+    #[storage]
+    struct Storage {
+        token: ContractAddress,
+        oracle: ContractAddress,
+        mode: u8,
+        epoch: u64,
+        refusal: felt252,
+        collateral: Map<ContractAddress, i128>,
+        gains: Map<ContractAddress, i128>,
+        open_markets: Map<ContractAddress, u128>,
+        initial: Map<ContractAddress, i128>,
+    }
+
+    #[constructor]
+    fn constructor(ref self: ContractState, token: ContractAddress, oracle: ContractAddress) {
+        self.token.write(token);
+        self.oracle.write(oracle);
+        self.mode.write(rank(Mode::Full));
+    }
+
+    #[abi(embed_v0)]
+    impl MockHouseImpl of super::IMockHouse<ContractState> {
+        fn deposit_for(ref self: ContractState, account: ContractAddress, amount: u128) {
+            let refusal = self.refusal.read();
+            assert(refusal == 0, refusal);
+            let token = IERC20Dispatcher { contract_address: self.token.read() };
+            token.transfer_from(get_caller_address(), get_contract_address(), amount.into());
+            self.collateral.write(account, self.collateral.read(account) + amount.try_into().unwrap());
+        }
+
+        fn withdraw(ref self: ContractState, epoch: u64, amount: u128) {
+            assert(epoch == self.epoch.read(), 'MOCK: another epoch');
+            let account = get_caller_address();
+            let paid: i128 = amount.try_into().unwrap();
+            let margin = self.margin_of(account);
+            assert(paid * VALUE_PER_COLLATERAL <= margin.value - margin.initial, 'MOCK: initial margin');
+            self.collateral.write(account, self.collateral.read(account) - paid);
+            let token = IERC20Dispatcher { contract_address: self.token.read() };
+            token.transfer(account, amount.into());
+        }
+
+        fn margin_of(self: @ContractState, account: ContractAddress) -> MarginView {
+            let value = self.collateral.read(account) * VALUE_PER_COLLATERAL + self.gains.read(account);
+            let initial = self.initial.read(account);
+            MarginView { value, initial, maintenance: initial / 2 }
+        }
+
+        fn account(self: @ContractState, account: ContractAddress) -> AccountView {
+            AccountView {
+                collateral: self.collateral.read(account),
+                account_epoch: 0,
+                open_markets: self.open_markets.read(account),
+                positions: array![].span(),
+            }
+        }
+
+        fn mode(self: @ContractState) -> Mode {
+            from_rank(self.mode.read()).unwrap()
+        }
+
+        fn epoch(self: @ContractState) -> u64 {
+            self.epoch.read()
+        }
+
+        fn set_epoch(ref self: ContractState, epoch: u64) {
+            self.epoch.write(epoch);
+        }
+
+        fn oracle(self: @ContractState) -> ContractAddress {
+            self.oracle.read()
+        }
+
+        fn token(self: @ContractState) -> ContractAddress {
+            self.token.read()
+        }
+
+        fn put_mode(ref self: ContractState, mode: Mode) {
+            self.mode.write(rank(mode));
+        }
+
+        fn gain(ref self: ContractState, account: ContractAddress, value: i128) {
+            self.gains.write(account, self.gains.read(account) + value);
+        }
+
+        fn hold(ref self: ContractState, account: ContractAddress, open_markets: u128, initial: i128) {
+            self.open_markets.write(account, open_markets);
+            self.initial.write(account, initial);
+        }
+
+        fn refuse(ref self: ContractState, reason: felt252) {
+            self.refusal.write(reason);
+        }
+    }
+}
+
+#[starknet::interface]
+pub trait IMockOracle<TState> {
+    // As the oracle has them.
+    fn marks(self: @TState, markets: u128) -> Marks;
+    fn epoch(self: @TState) -> u64;
+    fn set_epoch(ref self: TState, epoch: u64);
+
+    // What a test sets.
+    /// Whether market 1 is Frozen; market 0 is always Valid.
+    fn put_frozen(ref self: TState, frozen: bool);
+    /// A new epoch panics with this; 0: it does not.
+    fn refuse(ref self: TState, reason: felt252);
+}
+
+/// Two markets, 0 and 1.
+#[starknet::contract]
+pub mod MockOracle {
+    use starknet::storage::{StoragePointerReadAccess, StoragePointerWriteAccess};
+    use crate::oracle::interface::{Mark, MarketStatus, Marks};
+
+    #[storage]
+    struct Storage {
+        epoch: u64,
+        refusal: felt252,
+        frozen: bool,
+    }
+
+    #[abi(embed_v0)]
+    impl MockOracleImpl of super::IMockOracle<ContractState> {
+        fn marks(self: @ContractState, markets: u128) -> Marks {
+            let mut marks = array![];
+            for market in 0..2_u8 {
+                let bit: u128 = if market == 0 {
+                    1
+                } else {
+                    2
+                };
+                let status = if market == 1 && self.frozen.read() {
+                    MarketStatus::Frozen
+                } else {
+                    MarketStatus::Valid
+                };
+                if markets & bit != 0 {
+                    marks.append(Mark { market, status, ..Default::default() });
+                }
+            }
+            Marks { silent: false, marks: marks.span() }
+        }
+
+        fn epoch(self: @ContractState) -> u64 {
+            self.epoch.read()
+        }
+
+        fn set_epoch(ref self: ContractState, epoch: u64) {
+            let refusal = self.refusal.read();
+            assert(refusal == 0, refusal);
+            self.epoch.write(epoch);
+        }
+
+        fn put_frozen(ref self: ContractState, frozen: bool) {
+            self.frozen.write(frozen);
+        }
+
+        fn refuse(ref self: ContractState, reason: felt252) {
+            self.refusal.write(reason);
+        }
+    }
+}
