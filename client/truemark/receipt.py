@@ -154,12 +154,12 @@ def revert_reason(said: Any) -> str:
     """
     data = _inner(said)
     items = list(_felt_words(data)) if isinstance(data, list) else list(_text_words(data))
-    for item in items:
-        if item not in _WRAPPERS:
-            return item
-    if items:
-        return items[0]
-    text = data if isinstance(data, str) else repr(data)
+    own = [item for item in items if item not in _WRAPPERS] or items
+    # Wrappers may add numbers, such as which call of several failed.
+    words = [item for item in own if not item.startswith("0x")] or own
+    if words:
+        return words[0]
+    text = data if isinstance(data, str) else "" if data is None else repr(data)
     return " ".join(text.split()) or "no reason given"
 
 
@@ -215,8 +215,13 @@ def _text_words(data: Any) -> Iterator[str]:
         yield from (_word(int(felt, 16)) for felt in _SHORT_STRING.findall(text))
         return
     lines = [line.strip() for line in text[after:].splitlines()]
-    panic = [line for line in lines if line and not line.startswith(("Error in contract (", "..."))]
-    for felt, message in _PANIC_ITEM.findall("\n".join(panic)):
+    panic = "\n".join(line for line in lines if line and not line.startswith(("Error in contract (", "...")))
+    panic = panic.removesuffix(".")
+    if len(panic) > 1 and panic[0] == panic[-1] == '"':
+        # One message, whatever quotes it holds itself.
+        yield panic[1:-1]
+        return
+    for felt, message in _PANIC_ITEM.findall(panic):
         yield _word(int(felt, 16)) if felt else message
 
 

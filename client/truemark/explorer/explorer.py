@@ -198,7 +198,7 @@ class AsyncExplorer:
         for block, raw in zip(blocks, answers, strict=True):
             if isinstance(raw, RpcError):
                 raise _missing(raw, block)
-            if not isinstance(raw, dict) or "block_number" not in raw:
+            if not isinstance(raw, dict) or not isinstance(raw.get("block_number"), int):
                 raise BadAnswer(f"the node gave what is no block for {block}")
             # By number, not by the tag it was asked for: the chain goes on meanwhile.
             at: BlockRef = raw["block_number"] if "block_hash" in raw else "pre_confirmed"
