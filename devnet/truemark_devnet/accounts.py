@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
-from eth_account import Account
 from truemark.errors import TruemarkError
 
 #: starknet-devnet derives its predeployed accounts from it.
@@ -82,6 +81,9 @@ def operators(l2_url: str) -> dict[str, L2Account]:
 
 def l1_accounts(count: int = L1_COUNT) -> tuple[L1Account, ...]:
     """The first accounts of the development mnemonic."""
+    # Takes half a second to import.
+    from eth_account import Account
+
     Account.enable_unaudited_hdwallet_features()
     derived = [Account.from_mnemonic(MNEMONIC, account_path=f"m/44'/60'/0'/0/{index}") for index in range(count)]
     return tuple(L1Account(str(account.address), "0x" + bytes(account.key).hex()) for account in derived)

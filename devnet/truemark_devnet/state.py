@@ -1,4 +1,4 @@
-"""The record of a running devnet: what `up` started, with ports, process ids and the gate's token. For its owner's eyes."""
+"""The record of a running devnet: what `up` started, with ports, process ids and the gate's token."""
 
 from __future__ import annotations
 

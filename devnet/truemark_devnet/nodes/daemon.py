@@ -21,6 +21,8 @@ from truemark_devnet.state import BadState, DevnetState, NodeRecord, home_of_use
 
 #: Seconds that `up` waits for another `up` or `down`.
 _PATIENCE = 180.0
+#: What `up` takes where nothing else is asked for: a chain that keeps up with real time, messages that arrive.
+DEFAULTS: dict[str, Any] = {"tick": 2.0, "relay": 2.0}
 #: Written by a deployment on the chains that a state file describes; worthless with new chains.
 _OF_THE_CHAINS = ("deployment.json", "messaging")
 
@@ -98,7 +100,7 @@ def up(home: Path | None = None, *, owned: bool = False, **asked: Any) -> Up:
         BadState: the state file is damaged.
     """
     home = home or home_of_user()
-    settings = NodeSettings(**asked)
+    settings = NodeSettings(**{**DEFAULTS, **asked})
     with _locked(home):
         state = DevnetState.load(home)
         if state is not None and state.ready:

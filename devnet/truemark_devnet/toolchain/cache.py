@@ -83,16 +83,10 @@ class Cache:
         return sum(path.lstat().st_size for path in self.root.rglob("*") if path.is_file() and not path.is_symlink())
 
     def remove(self) -> None:
-        """Removes everything in it, and the folder. The lock file goes last, for it is held meanwhile."""
-        if not self.root.is_dir():
-            return
-        for path in self.root.iterdir():
-            if path == self.lock_file:
-                continue
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
-            else:
-                path.unlink()
+        """Removes what it is made of, and the folder if that was all. The lock file goes last: it is held meanwhile."""
+        for name in ("tools", "build", "logs"):
+            if (self.root / name).is_dir():
+                shutil.rmtree(self.root / name)
         self.lock_file.unlink(missing_ok=True)
         # Another process may have begun to use it again.
         with contextlib.suppress(OSError):

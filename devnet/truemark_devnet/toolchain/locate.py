@@ -68,7 +68,7 @@ def version_of(path: Path) -> str | None:
         stat = path.stat()
     except OSError:
         return None
-    key = (str(path), stat.st_mtime_ns, stat.st_size)
+    key = (str(path), stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size)
     if key not in _versions:
         _versions[key] = _ask_version(path)
     return _versions[key]
@@ -118,7 +118,7 @@ def has_corelib(binary: Path) -> bool:
     return not manifest.is_file() or f'version = "{TOOLS["starknet-compile"].version}"' in manifest.read_text()
 
 
-_versions: dict[tuple[str, int, int], str | None] = {}
+_versions: dict[tuple[str, int, int, int], str | None] = {}
 
 
 def _ask_version(path: Path) -> str | None:

@@ -1,0 +1,352 @@
+"""The commands that this package adds to `truemark`: the devnet group, the demo and the figures."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import enum
+import importlib
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import orjson
+import typer
+from rich.console import Console
+from truemark.errors import TruemarkError
+
+if TYPE_CHECKING:
+    from truemark_devnet.nodes import Nodes, Status
+
+#: Exit codes of `status`.
+BROKEN, DOWN = 1, 3
+
+devnet = typer.Typer(no_args_is_help=True, help="An Ethereum and a Starknet node on this machine, and their tools.")
+_Port = Annotated[int | None, typer.Option(min=1, max=65535, show_default="a free one")]
+
+
+class NotPartOfThis(TruemarkError, ImportError):
+    """This installation lacks the part that a command needs."""
+
+
+class Gate(enum.StrEnum):
+    OPEN = "open"
+    CLOSED = "closed"
+    STATUS = "status"
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands; called by `truemark` when it starts, so nothing heavy is imported here."""
+    app.add_typer(devnet, name="devnet")
+    app.command("demo")(demo)
+    app.command("bench")(bench)
+
+
+@devnet.command()
+def up(
+    l1_port: _Port = None,
+    l2_port: _Port = None,
+    gate_port: _Port = None,
+    start_time: Annotated[
+        int | None, typer.Option(help="Seconds since 1970 at which both chains begin.", show_default="now")
+    ] = None,
+    keep_time: Annotated[
+        bool, typer.Option("--keep-time", help="Time stands still until `truemark devnet time` moves it.")
+    ] = False,
+    tick: Annotated[
+        float | None,
+        typer.Option(help="Seconds after which an idle L2 chain gets an empty block (2); 0: never."),
+    ] = None,
+    relay: Annotated[
+        float | None, typer.Option(help="Seconds between two deliveries of L1-L2 messages (2); 0: none.")
+    ] = None,
+    foreground: Annotated[bool, typer.Option("--foreground", help="Stay, and stop the nodes at Ctrl-C.")] = False,
+) -> None:
+    """Starts the two nodes and the gate, or says that they run."""
+    from truemark_devnet import nodes as devnets
+    from truemark_devnet.processes import interruptible
+    from truemark_devnet.toolchain import ConsoleReporter, ensure
+
+    console = Console()
+    asked: dict[str, Any] = {"l1_port": l1_port, "l2_port": l2_port, "gate_port": gate_port, "start_time": start_time}
+    asked = {name: value for name, value in asked.items() if value is not None}
+    for name, seconds in (("tick", tick), ("relay", relay)):
+        if seconds is not None:
+            asked[name] = seconds or None
+    if keep_time:
+        asked["hold_time"] = True
+    with interruptible():
+        with ConsoleReporter(console) as reporter:
+            ensure(["anvil", "starknet-devnet"], reporter)
+        with console.status("starting the nodes") if console.is_terminal else contextlib.nullcontext():
+            result = devnets.up(owned=foreground, **asked)
+        said = {"started": "started", "running": "runs already", "repaired": "the gate was started again"}
+        console.print(f"devnet: {said[result.how]}", highlight=False)
+        _print_endpoints(console, result.nodes)
+        if foreground:
+            _stay(console, result.nodes)
+
+
+@devnet.command()
+def status(
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """What runs. Exit code 0 if all does, 1 if something is wrong, 3 if nothing was started."""
+    from truemark_devnet import nodes as devnets
+
+    found = devnets.status()
+    if as_json:
+        typer.echo(orjson.dumps(found.to_json(), option=orjson.OPT_INDENT_2).decode())
+    else:
+        _print_status(Console(), found)
+    code = {"up": 0, "down": DOWN}.get(found.state, BROKEN)
+    if code:
+        raise typer.Exit(code)
+
+
+@devnet.command()
+def down() -> None:
+    """Stops the nodes and the gate."""
+    from truemark_devnet import nodes as devnets
+
+    stopped = devnets.down()
+    Console().print(f"stopped: {', '.join(stopped)}" if stopped else "nothing was running", highlight=False)
+
+
+@devnet.command("time")
+def time_(
+    to: Annotated[str, typer.Argument(help="+SECONDS, seconds since 1970, or `run` to let it run.")] = "",
+) -> None:
+    """Shows or moves the time of both chains; once moved it stands still until it is moved again, or `run`."""
+    from truemark_devnet import nodes as devnets
+
+    nodes = devnets.attach()
+    with contextlib.closing(nodes.control) as control:
+        if to == "run":
+            control.run_time()
+        elif to.startswith("+") and to[1:].isdigit():
+            control.increase_time(int(to[1:]))
+        elif to.isdigit():
+            control.set_time(int(to))
+        elif to:
+            raise typer.BadParameter("+SECONDS, seconds since 1970, or run")
+        held = control.held_time()
+        Console().print(
+            f"L1 {control.l1_time()}, L2 {control.l2_time()}, {'runs' if held is None else 'stands still'}",
+            highlight=False,
+        )
+
+
+@devnet.command()
+def admission(
+    to: Annotated[Gate, typer.Argument(help="open, closed or status")] = Gate.STATUS,
+    allow: Annotated[
+        list[str] | None, typer.Option(help="An account whose transactions pass while it is closed; may be repeated.")
+    ] = None,
+) -> None:
+    """Opens or closes the gate to new transactions."""
+    from truemark_devnet import nodes as devnets
+
+    if allow and to is not Gate.CLOSED:
+        raise typer.BadParameter("--allow goes with `closed`")
+    allowed = [_address(text) for text in allow or []]
+    with contextlib.closing(devnets.attach().control) as control:
+        if to is Gate.OPEN:
+            control.open_admission()
+        elif to is Gate.CLOSED:
+            control.close_admission(allowed)
+        now = control.admission()
+    line = "admission is open" if now.is_open else "admission is closed"
+    if now.allowed:
+        line += f" but to {', '.join(hex(address) for address in sorted(now.allowed))}"
+    Console(soft_wrap=True).print(line, highlight=False)
+
+
+@devnet.command()
+def doctor() -> None:
+    """Shows which tools were found where, and what is missing. Exit code 1 if something cannot be had."""
+    from truemark_devnet.toolchain import survey
+
+    report = survey()
+    rows = [["tool", "version", "where", ""]]
+    rows += [
+        [finding.tool.name, finding.tool.version, finding.where or "missing", str(finding.path or finding.note)]
+        for finding in report.findings
+    ]
+    for host, path in report.host:
+        found = str(path) if path else f"{host.why}: {host.how}"
+        rows.append([host.names[0], "", "PATH" if path else "missing", found])
+    console = Console()
+    _print_rows(console, rows)
+    console.print(f"cache: {report.cache}", highlight=False, soft_wrap=True)
+    if not report.healthy:
+        raise typer.Exit(1)
+
+
+@devnet.command()
+def tools() -> None:
+    """Builds into the cache what is neither there nor on the PATH; the first time takes 30 to 45 minutes."""
+    from truemark_devnet.processes import interruptible
+    from truemark_devnet.toolchain import ConsoleReporter, ensure
+
+    console = Console()
+    with interruptible(), ConsoleReporter(console) as reporter:
+        found = ensure(reporter=reporter)
+    console.print(f"all {len(found)} tools are ready", highlight=False)
+
+
+@devnet.command()
+def clean(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
+    """Removes the cache of built tools."""
+    from truemark_devnet.toolchain import Cache
+
+    cache = Cache.of_user()
+    console = Console(soft_wrap=True)
+    if not cache.root.is_dir():
+        console.print(f"{cache.root} is not there", highlight=False)
+        return
+    size = f"{cache.size() / 2**30:.1f} GB"
+    if not yes and not typer.confirm(f"Remove {cache.root} ({size})? To build it again takes 30 to 45 minutes."):
+        raise typer.Exit(1)
+    with cache.lock(lambda path: console.print(f"waiting for a build to end ({path})", highlight=False)):
+        cache.remove()
+    console.print(f"removed {size}", highlight=False)
+
+
+@devnet.command()
+def contracts(
+    test: Annotated[bool, typer.Option("--test", help="Run the Cairo unit tests.")] = False,
+    lint: Annotated[bool, typer.Option("--lint", help="Check formatting and ABIs.")] = False,
+    write: Annotated[bool, typer.Option("--format", help="Put the formatting right.")] = False,
+) -> None:
+    """Compiles the contracts and writes the ABIs that the client ships."""
+    from truemark_devnet import contracts as work
+
+    console = Console()
+    if test:
+        work.test_contracts()
+    elif lint:
+        work.lint_contracts()
+    elif write:
+        work.format_contracts()
+    else:
+        built = work.compile_contracts(lambda line: console.print(line, highlight=False))
+        console.print(f"{len(built.classes)} Cairo classes and {len(built.l1)} Vyper contracts are up to date")
+
+
+@devnet.command()
+def deploy(
+    profile: Annotated[str, typer.Option(help="default, replay, or the path of a TOML file.")] = "default",
+) -> None:
+    """Deploys the contracts on the devnet that runs, as far as they are not, and writes the manifest."""
+    from truemark_devnet import nodes as devnets
+    from truemark_devnet.state import home_of_user
+
+    command = _part("truemark_devnet.deploy", "deploy_command")
+    nodes = devnets.attach()
+    asyncio.run(command(nodes, profile=profile, manifest=home_of_user() / "deployment.json", console=Console()))
+
+
+def demo(
+    fast: Annotated[bool, typer.Option("--fast", help="The two hours of the fall only.")] = False,
+    report: Annotated[Path, typer.Option(help="Where the report goes.")] = Path("demo-report.html"),
+) -> None:
+    """Runs a real day, 18 to 19 January 2026, on two local nodes."""
+    from truemark_devnet.processes import interruptible
+
+    run = _part("truemark_devnet.demo.day", "run")
+    with interruptible():
+        run(fast=fast, report=report, console=Console())
+
+
+def bench(
+    only: Annotated[str | None, typer.Option(help="One figure, by its name.")] = None,
+    out: Annotated[Path, typer.Option(help="Where the figures go.")] = Path("build/bench.json"),
+) -> None:
+    """Measures the figures, each beside its baseline."""
+    from truemark_devnet.processes import interruptible
+
+    run = _part("truemark_devnet.bench.run", "run")
+    with interruptible():
+        run(only=only, out=out, console=Console())
+
+
+def _part(module: str, name: str) -> Any:
+    """Imported when it is used: it takes seconds.
+
+    Raises:
+        NotPartOfThis: it is not installed.
+    """
+    try:
+        return getattr(importlib.import_module(module), name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not module.startswith(error.name):
+            raise
+        raise NotPartOfThis(f"this installation has no {module}") from error
+    except AttributeError as error:
+        raise NotPartOfThis(f"this installation's {module} has no {name}") from error
+
+
+def _stay(console: Console, nodes: Nodes) -> None:
+    """Until Ctrl-C, or until a node ends."""
+    from truemark_devnet import nodes as devnets
+
+    console.print("Ctrl-C stops them", highlight=False)
+    try:
+        while True:
+            nodes.check()
+            time.sleep(0.5)
+    except KeyboardInterrupt:
+        console.print("stopping", highlight=False)
+    finally:
+        devnets.down()
+
+
+def _print_endpoints(console: Console, nodes: Nodes) -> None:
+    _print_rows(
+        console,
+        [
+            ["L1", nodes.l1_url, f"chain {nodes.l1_chain_id}"],
+            ["L2", nodes.l2_url, f"chain {nodes.l2_chain_id:#x} ({_text(nodes.l2_chain_id)})"],
+            ["logs", str(nodes.directory / "logs")],
+        ],
+    )
+
+
+def _print_status(console: Console, found: Status) -> None:
+    if found.state == "down":
+        console.print(f"nothing runs from {found.home}", highlight=False, soft_wrap=True)
+        return
+    rows = [["node", "state", "url", "pid", "log"]]
+    rows += [[part.name, part.state, part.url, str(part.pid), part.log] for part in found.parts.values()]
+    _print_rows(console, rows)
+    if found.state == "up":
+        held = "runs" if found.held_time is None else f"stands still at {found.held_time}"
+        console.print(
+            f"L1 chain {found.l1_chain_id}, L2 chain {found.l2_chain_id:#x} ({_text(found.l2_chain_id)}), "
+            f"admission {found.admission}, time {held}",
+            highlight=False,
+            soft_wrap=True,
+        )
+    else:
+        Console(stderr=True, soft_wrap=True).print(found.problem, style="red", highlight=False, markup=False)
+
+
+def _print_rows(console: Console, rows: list[list[str]]) -> None:
+    """Columns by spaces, never cut to the width of the terminal: paths are to be copied."""
+    widths = [max(len(row[at]) for row in rows if at < len(row)) for at in range(max(map(len, rows)))]
+    for row in rows:
+        line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)).rstrip()
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def _text(chain_id: int) -> str:
+    return chain_id.to_bytes(31, "big").lstrip(b"\0").decode(errors="replace")
+
+
+def _address(text: str) -> int:
+    with contextlib.suppress(ValueError):
+        value = int(text, 16)
+        if text.lower().startswith("0x") and value:
+            return value
+    raise typer.BadParameter(f"{text} is no address (0x...)")
