@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 
 from truemark.errors import TruemarkError
@@ -12,7 +12,7 @@ from truemark.felt import hex_of
 from truemark.keys import StarkKey, account_address
 from truemark.receipt import FINAL, Receipt, TransactionReverted, parse_receipt
 from truemark.rpc import AsyncRpc, NodeUnavailable, RpcError
-from truemark.transactions import Bound, Call, Fees, deploy_account_v3, invoke_v3, with_signature
+from truemark.transactions import Bound, Call, Fees, declare_v3, deploy_account_v3, invoke_v3, with_signature
 
 __all__ = ["DEFAULT_FEES", "Account", "Receipt", "TransactionRefused", "TransactionReverted", "TransactionTimeout"]
 
@@ -145,6 +145,27 @@ class Account:
             return tx_hash, with_signature(transaction, self._key.sign(tx_hash))
 
         tx_hash = await self._send(sign, "starknet_addDeployAccountTransaction", "deploy_account_transaction")
+        (await self.wait(tx_hash)).or_raise()
+        return tx_hash
+
+    async def declare(
+        self, sierra: Mapping[str, Any], class_hash: int, compiled_class_hash: int, fees: Fees | None = None
+    ) -> int:
+        """Declares a Sierra class (its ABI as text) and waits; the transaction's hash. A wrong class hash is refused: the
+        node counts its own, and the signature is not over that.
+
+        Raises:
+            TransactionReverted, TransactionRefused, TransactionTimeout, NodeUnavailable
+        """
+        bounds = self.fees if fees is None else fees
+
+        def sign(nonce: int) -> tuple[int, dict[str, Any]]:
+            tx_hash, transaction = declare_v3(
+                sierra, class_hash, compiled_class_hash, self.address, nonce, self.chain_id, bounds
+            )
+            return tx_hash, with_signature(transaction, self._key.sign(tx_hash))
+
+        tx_hash = await self._send(sign, "starknet_addDeclareTransaction", "declare_transaction")
         (await self.wait(tx_hash)).or_raise()
         return tx_hash
 

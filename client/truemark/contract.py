@@ -49,6 +49,15 @@ class Contract:
         self.address = address
         self.abi = abi
 
+    @classmethod
+    def of(cls, rpc: AsyncRpc, address: int, name: str) -> Contract:
+        """One with a shipped ABI, e.g. "Oracle".
+
+        Raises:
+            AbiError: none of that name is shipped.
+        """
+        return cls(rpc, address, Abi.load(name))
+
     def __repr__(self) -> str:
         return f"Contract({self.address:#x})"
 

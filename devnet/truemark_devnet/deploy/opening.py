@@ -9,7 +9,6 @@ from typing import Any
 
 import orjson
 from eth_utils.crypto import keccak
-from truemark.abi import Abi
 from truemark.account import Account
 from truemark.contract import Contract
 from truemark.deployment import Deployment
@@ -40,9 +39,9 @@ class IntegrityReport:
 
 async def integrity_report(rpc: AsyncRpc, deployment: Deployment) -> IntegrityReport:
     """Marks, ledger, token balance, mode and epoch at one block, and what speaks against going up."""
-    clearinghouse = Contract(rpc, deployment.contracts["Clearinghouse"].address, Abi.load("Clearinghouse"))
-    oracle = Contract(rpc, deployment.contracts["Oracle"].address, Abi.load("Oracle"))
-    token = Contract(rpc, deployment.contracts["CollateralToken"].address, Abi.load("CollateralToken"))
+    clearinghouse = Contract.of(rpc, deployment.address("Clearinghouse"), "Clearinghouse")
+    oracle = Contract.of(rpc, deployment.address("Oracle"), "Oracle")
+    token = Contract.of(rpc, deployment.address("CollateralToken"), "CollateralToken")
     block = int(await rpc.call("starknet_blockNumber"))
     mode = await clearinghouse.read("mode", block=block)
     ledger = await clearinghouse.read("ledger", block=block)
@@ -97,7 +96,7 @@ async def open_venue(
         NotReady: a criterion does not hold; what was reached stays.
         TransactionReverted: the contract refused a step.
     """
-    clearinghouse = Contract(rpc, deployment.contracts["Clearinghouse"].address, Abi.load("Clearinghouse"))
+    clearinghouse = Contract.of(rpc, deployment.address("Clearinghouse"), "Clearinghouse")
     dwell = int((await clearinghouse.read("venue_params"))["dwell_secs"])
     while True:
         mode = (await clearinghouse.read("mode")).variant

@@ -158,9 +158,9 @@ async def _contracts(
 async def _wire(
     rpc: AsyncRpc, admin: Account, operators: Mapping[str, L2Account], at: _Addresses, l1: Mapping[str, str]
 ) -> None:
-    oracle = Contract(rpc, at.oracle, Abi.load("Oracle"))
-    clearinghouse = Contract(rpc, at.clearinghouse, Abi.load("Clearinghouse"))
-    bridge = Contract(rpc, at.bridge, Abi.load("Bridge"))
+    oracle = Contract.of(rpc, at.oracle, "Oracle")
+    clearinghouse = Contract.of(rpc, at.clearinghouse, "Clearinghouse")
+    bridge = Contract.of(rpc, at.bridge, "Bridge")
     l1_bridge, l1_token = int(l1["CollateralBridge"], 16), int(l1["TestUSDC"], 16)
     await _once(admin, oracle.call("connect", at.clearinghouse, at.bridge), "ORACLE: already connected")
     if await clearinghouse.read("bridge") != at.bridge:
@@ -193,8 +193,8 @@ async def _once(admin: Account, call: Call, done: str) -> None:
 
 
 async def _markets(rpc: AsyncRpc, admin: Account, profile: Profile, at: _Addresses) -> dict[str, MarketInfo]:
-    oracle = Contract(rpc, at.oracle, Abi.load("Oracle"))
-    clearinghouse = Contract(rpc, at.clearinghouse, Abi.load("Clearinghouse"))
+    oracle = Contract.of(rpc, at.oracle, "Oracle")
+    clearinghouse = Contract.of(rpc, at.clearinghouse, "Clearinghouse")
     markets = {}
     for number, market in enumerate(profile.markets):
         name = short_string(market.name)

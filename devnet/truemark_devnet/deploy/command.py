@@ -1,0 +1,60 @@
+"""`truemark devnet deploy` and `truemark devnet open`."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from rich.console import Console
+from truemark.deployment import Deployment
+from truemark.rpc import AsyncRpc
+
+from truemark_devnet.accounts import operators
+from truemark_devnet.build import build
+from truemark_devnet.deploy.opening import MODES, IntegrityReport, open_venue
+from truemark_devnet.deploy.venue import account_of, deploy
+from truemark_devnet.nodes import Nodes
+from truemark_devnet.profile import load_profile
+
+
+async def deploy_command(nodes: Nodes, *, profile: str, manifest: Path, console: Console) -> None:
+    """Deploys what is missing and writes the manifest.
+
+    Raises:
+        BadProfile: the profile does not exist or cannot be deployed.
+        Others as `deploy` and `build`.
+    """
+
+    def say(line: str) -> None:
+        console.print(line, highlight=False, soft_wrap=True)
+
+    chosen = load_profile(profile)
+    built = build(progress=say)
+    before = Deployment.load(manifest) if manifest.is_file() else None
+    deployment = await deploy(nodes, operators(nodes.l2_url), chosen, built, progress=say)
+    if deployment == before:
+        say(f"all of it was there already; manifest: {manifest}")
+        return
+    deployment.save(manifest)
+    say(f"deployed with profile {chosen.name}, the venue is Halted; manifest: {manifest}")
+
+
+async def open_command(nodes: Nodes, *, to: str, manifest: Path, reports: Path, console: Console) -> None:
+    """Takes the venue up to a mode, step by step, and keeps the integrity report of each step.
+
+    Raises:
+        NoDeployment, BadManifest: there is no manifest to go by.
+        NotReady: a criterion does not hold.
+    """
+    deployment = Deployment.load(manifest)
+
+    def keep(mode: str, report: IntegrityReport) -> None:
+        reports.mkdir(parents=True, exist_ok=True)
+        path = reports / f"{mode}-{report.hash:#x}.json"
+        path.write_bytes(report.content)
+        console.print(f"{mode} (integrity report {path})", highlight=False, soft_wrap=True)
+
+    async with AsyncRpc(nodes.l2_url) as rpc:
+        admin = account_of(rpc, operators(nodes.l2_url)["admin"], nodes.l2_chain_id)
+        with console.status(f"opening, up to {to}: {', '.join(MODES[1:])}"):
+            await open_venue(rpc, deployment, admin, wait=asyncio.sleep, to=to, keep=keep)
