@@ -6,4 +6,5 @@ pub mod guard;
 mod guard_test;
 pub mod median;
 pub mod modes;
+pub mod parity;
 pub mod risk;

@@ -1,0 +1,261 @@
+//! The pure rules as a contract, in batches, so that another implementation can be held to them on a node with few
+//! calls. Declared by tests only; it has no storage.
+
+use crate::rules::risk::{Holding, LiquidationCase, LiquidationTerms, Margin, Tiers};
+
+#[derive(Copy, Drop, Serde)]
+pub struct Account {
+    pub collateral: i128,
+    pub holdings: Span<Holding>,
+}
+
+/// A size and the change of the funding index since it was settled.
+#[derive(Copy, Drop, Serde)]
+pub struct FundingCase {
+    pub size: i64,
+    pub change: i128,
+}
+
+/// One step of funding growth.
+#[derive(Copy, Drop, Serde)]
+pub struct AccrualCase {
+    pub rate_ppm: i32,
+    pub max_rate: u32,
+    pub gap: u64,
+    pub max_gap: u32,
+    pub mark: u64,
+}
+
+#[derive(Copy, Drop, Serde)]
+pub struct RequirementCase {
+    pub value: u128,
+    pub tiers: Tiers,
+}
+
+#[derive(Copy, Drop, Serde)]
+pub struct HealthCase {
+    pub value: i128,
+    pub requirement: u128,
+    pub value_after: i128,
+    pub requirement_after: u128,
+}
+
+#[derive(Copy, Drop, Serde)]
+pub struct Health {
+    /// Before.
+    pub healthy: bool,
+    pub healthier: bool,
+}
+
+#[derive(Copy, Drop, Serde)]
+pub struct CostsCase {
+    pub health: HealthCase,
+    pub notional: u128,
+    pub discount_bps: u16,
+    pub penalty_bps: u16,
+}
+
+#[derive(Copy, Drop, Serde)]
+pub struct Costs {
+    pub discount: u128,
+    pub penalty: u128,
+}
+
+#[derive(Copy, Drop, Serde)]
+pub struct LiquidationQuestion {
+    pub case: LiquidationCase,
+    pub terms: LiquidationTerms,
+    pub max_size: u64,
+}
+
+/// The size, and what taking it leaves: V and R before costs, and the costs.
+#[derive(Copy, Drop, Serde)]
+pub struct LiquidationAnswer {
+    pub size: u64,
+    pub value_after: i128,
+    pub requirement_after: u128,
+    pub notional: u128,
+    pub costs: Costs,
+}
+
+#[derive(Copy, Drop, Serde)]
+pub struct CashCase {
+    pub value: i128,
+    pub notional: u128,
+    pub bps: u16,
+}
+
+/// The value both ways as a magnitude, and with its sign; the notional's fee and share.
+#[derive(Copy, Drop, Serde)]
+pub struct Cash {
+    pub down: u128,
+    pub up: u128,
+    pub floor: i128,
+    pub fee: u128,
+    pub share: u128,
+}
+
+#[derive(Copy, Drop, Serde)]
+pub struct BandCase {
+    pub price: u64,
+    pub mark: u64,
+    pub bps: u16,
+}
+
+/// Reported prices and what is to come of them by rules 1 and 2 of the oracle.
+#[derive(Copy, Drop, Serde)]
+pub struct AgreementCase {
+    pub prices: Span<u64>,
+    pub quorum: u8,
+    pub max_spread_bps: u16,
+    pub last_good: u64,
+}
+
+#[starknet::interface]
+pub trait IRulesParity<TState> {
+    fn margins(self: @TState, accounts: Span<Account>) -> Span<Margin>;
+    /// (initial, maintenance), 1e-20 USD.
+    fn position_requirements(self: @TState, cases: Span<RequirementCase>) -> Span<(felt252, felt252)>;
+    fn pending_fundings(self: @TState, cases: Span<FundingCase>) -> Span<i128>;
+    fn accruals(self: @TState, cases: Span<AccrualCase>) -> Span<i128>;
+    fn healths(self: @TState, cases: Span<HealthCase>) -> Span<Health>;
+    fn liquidation_costs(self: @TState, cases: Span<CostsCase>) -> Span<Costs>;
+    fn liquidations(self: @TState, questions: Span<LiquidationQuestion>) -> Span<LiquidationAnswer>;
+    fn cash(self: @TState, cases: Span<CashCase>) -> Span<Cash>;
+    /// `cash::within_band` and `guard::within`.
+    fn bands(self: @TState, cases: Span<BandCase>) -> Span<(bool, bool)>;
+    /// The agreed price; None where there is none.
+    fn agreements(self: @TState, cases: Span<AgreementCase>) -> Span<Option<u64>>;
+}
+
+#[starknet::contract]
+pub mod RulesParity {
+    use crate::rules::{cash, funding, guard, risk};
+    use crate::rules::risk::{Margin, magnitude};
+    use super::{
+        Account, AccrualCase, AgreementCase, BandCase, Cash, CashCase, Costs, CostsCase, FundingCase, Health, HealthCase,
+        IRulesParity, LiquidationAnswer, LiquidationQuestion, RequirementCase,
+    };
+
+    #[storage]
+    struct Storage {}
+
+    #[abi(embed_v0)]
+    impl RulesParityImpl of IRulesParity<ContractState> {
+        fn margins(self: @ContractState, accounts: Span<Account>) -> Span<Margin> {
+            let mut found = array![];
+            for account in accounts {
+                found.append(risk::margin(*account.collateral, *account.holdings));
+            }
+            found.span()
+        }
+
+        fn position_requirements(
+            self: @ContractState, cases: Span<RequirementCase>,
+        ) -> Span<(felt252, felt252)> {
+            let mut found = array![];
+            for case in cases {
+                found.append(risk::position_requirement(*case.value, case.tiers));
+            }
+            found.span()
+        }
+
+        fn pending_fundings(self: @ContractState, cases: Span<FundingCase>) -> Span<i128> {
+            let mut found = array![];
+            for case in cases {
+                found.append(risk::pending_funding(*case.size, *case.change));
+            }
+            found.span()
+        }
+
+        fn accruals(self: @ContractState, cases: Span<AccrualCase>) -> Span<i128> {
+            let mut found = array![];
+            for case in cases {
+                found.append(funding::accrual(*case.rate_ppm, *case.max_rate, *case.gap, *case.max_gap, *case.mark));
+            }
+            found.span()
+        }
+
+        fn healths(self: @ContractState, cases: Span<HealthCase>) -> Span<Health> {
+            let mut found = array![];
+            for case in cases {
+                let HealthCase { value, requirement, value_after, requirement_after } = *case;
+                found
+                    .append(
+                        Health {
+                            healthy: risk::is_healthy(value, requirement),
+                            healthier: risk::healthier(value, requirement, value_after, requirement_after),
+                        },
+                    );
+            }
+            found.span()
+        }
+
+        fn liquidation_costs(self: @ContractState, cases: Span<CostsCase>) -> Span<Costs> {
+            let mut found = array![];
+            for case in cases {
+                let (discount, penalty) = risk::liquidation_costs(
+                    *case.health.value,
+                    *case.health.requirement,
+                    *case.health.value_after,
+                    *case.health.requirement_after,
+                    *case.notional,
+                    *case.discount_bps,
+                    *case.penalty_bps,
+                );
+                found.append(Costs { discount, penalty });
+            }
+            found.span()
+        }
+
+        fn liquidations(
+            self: @ContractState, questions: Span<LiquidationQuestion>,
+        ) -> Span<LiquidationAnswer> {
+            let mut found = array![];
+            for question in questions {
+                let size = risk::liquidation_size(question.case, question.terms, *question.max_size);
+                let (value_after, requirement_after, notional) = risk::after_transfer(question.case, size);
+                let (discount, penalty) = risk::costs_at(question.case, question.terms, size);
+                let costs = Costs { discount, penalty };
+                found.append(LiquidationAnswer { size, value_after, requirement_after, notional, costs });
+            }
+            found.span()
+        }
+
+        fn cash(self: @ContractState, cases: Span<CashCase>) -> Span<Cash> {
+            let mut found = array![];
+            for case in cases {
+                let value = magnitude(*case.value);
+                found
+                    .append(
+                        Cash {
+                            down: cash::cash_down(value),
+                            up: cash::cash_up(value),
+                            floor: cash::cash_floor(*case.value),
+                            fee: cash::fee(*case.notional, *case.bps),
+                            share: cash::share_down(*case.notional, *case.bps),
+                        },
+                    );
+            }
+            found.span()
+        }
+
+        fn bands(self: @ContractState, cases: Span<BandCase>) -> Span<(bool, bool)> {
+            let mut found = array![];
+            for case in cases {
+                let BandCase { price, mark, bps } = *case;
+                found.append((cash::within_band(price, mark, bps), guard::within(price, mark, bps)));
+            }
+            found.span()
+        }
+
+        fn agreements(self: @ContractState, cases: Span<AgreementCase>) -> Span<Option<u64>> {
+            let mut found = array![];
+            for case in cases {
+                let agreed = guard::agree(*case.prices, *case.quorum, *case.max_spread_bps, *case.last_good);
+                found.append(agreed.ok());
+            }
+            found.span()
+        }
+    }
+}
