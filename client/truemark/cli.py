@@ -98,7 +98,9 @@ def _misused(error: TyperException) -> int:
         sys.stderr.write(f"{message}\n")
         return _USAGE
     message = message[:1].lower() + message[1:]
-    say(f"{message.rstrip('.')}; try {path} --help" if error.exit_code == _USAGE else message, "red")
+    if error.exit_code == _USAGE:
+        message = f"{message} Try {path} --help" if message.endswith("?") else f"{message.rstrip('.')}; try {path} --help"
+    say(message, "red")
     return error.exit_code
 
 
