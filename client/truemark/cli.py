@@ -99,7 +99,8 @@ def _misused(error: TyperException) -> int:
         return _USAGE
     message = message[:1].lower() + message[1:]
     if error.exit_code == _USAGE:
-        message = f"{message} Try {path} --help" if message.endswith("?") else f"{message.rstrip('.')}; try {path} --help"
+        message = f"{message} Try" if message.endswith("?") else f"{message.rstrip('.')}; try"
+        message += f" {path} --help"
     say(message, "red")
     return error.exit_code
 
