@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from truemark.errors import TruemarkError
@@ -14,7 +15,15 @@ from truemark.receipt import FINAL, Receipt, TransactionReverted, parse_receipt
 from truemark.rpc import AsyncRpc, NodeUnavailable, RpcError
 from truemark.transactions import Bound, Call, Fees, declare_v3, deploy_account_v3, invoke_v3, with_signature
 
-__all__ = ["DEFAULT_FEES", "Account", "Receipt", "TransactionRefused", "TransactionReverted", "TransactionTimeout"]
+__all__ = [
+    "DECLARE_FEES",
+    "DEFAULT_FEES",
+    "Account",
+    "Receipt",
+    "TransactionRefused",
+    "TransactionReverted",
+    "TransactionTimeout",
+]
 
 #: Ample for a local node's prices: 200 million L2 gas, and the L1 gas that a message to L1 needs though an estimate
 #: may say 0.
@@ -23,6 +32,8 @@ DEFAULT_FEES: Final = Fees(
     l1_data_gas=Bound(max_amount=20_000, max_price=10**12),
     l2_gas=Bound(max_amount=200_000_000, max_price=10**11),
 )
+#: A class is paid by its size.
+DECLARE_FEES: Final = replace(DEFAULT_FEES, l2_gas=Bound(max_amount=1_000_000_000, max_price=10**11))
 
 HASH_NOT_FOUND: Final = 29
 CONTRACT_NOT_FOUND: Final = 20
@@ -151,13 +162,13 @@ class Account:
     async def declare(
         self, sierra: Mapping[str, Any], class_hash: int, compiled_class_hash: int, fees: Fees | None = None
     ) -> int:
-        """Declares a Sierra class (its ABI as text) and waits; the transaction's hash. A wrong class hash is refused: the
-        node counts its own, and the signature is not over that.
+        """Declares a Sierra class (its ABI as text) and waits; the transaction's hash. A wrong class hash is refused:
+        the node counts its own, and the signature is not over that.
 
         Raises:
             TransactionReverted, TransactionRefused, TransactionTimeout, NodeUnavailable
         """
-        bounds = self.fees if fees is None else fees
+        bounds = DECLARE_FEES if fees is None else fees
 
         def sign(nonce: int) -> tuple[int, dict[str, Any]]:
             tx_hash, transaction = declare_v3(
