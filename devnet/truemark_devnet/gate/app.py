@@ -65,7 +65,7 @@ def application(gate: Gate, token: str) -> Starlette:
             for name, value in response.headers.items()
             if name in ("content-type", "cache-control", "location") or name.startswith("access-control-")
         }
-        return Response(response.content, response.status_code, headers=kept)
+        return Response(response.body, response.status, headers=kept)
 
     async def status(_request: Request) -> Response:
         return _json({"admission": gate.admission.to_json(), "clock": {"held": gate.clock.held}})

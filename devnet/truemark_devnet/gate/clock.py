@@ -68,7 +68,7 @@ class Clock:
         async with self._lock:
             if self._held is not None:
                 # So that the real seconds since it was last set do not count.
-                await self._upstream.call("devnet_setTime", {"time": self._held, "generate_block": False})
+                await self._upstream.call("devnet_setTime", {"time": self._held, "generate_block": True})
             self._held = None
             self._newest = time.monotonic()
 

@@ -121,7 +121,7 @@ class Gate:
 
     async def _pass(self, body: bytes, headers: Mapping[str, str] | None) -> Reply:
         response = await self.upstream.post(body, headers)
-        return Reply(response.status_code, response.content, _kept(response.headers))
+        return Reply(response.status, response.body, _kept(response.headers))
 
     def _may_pass_unread(self, body: bytes) -> bool:
         """While it is open no request needs to be read but one that writes on a chain whose time is looked after."""
@@ -202,7 +202,5 @@ def _first(body: bytes) -> Any:
 
 def _kept(headers: Mapping[str, str]) -> dict[str, str]:
     return {
-        name: value
-        for name, value in headers.items()
-        if name.lower() == "content-type" or name.lower().startswith("access-control-")
+        name: value for name, value in headers.items() if name == "content-type" or name.startswith("access-control-")
     }

@@ -159,9 +159,7 @@ class Control:
     # Snapshots
 
     def snapshot(self) -> Snapshot:
-        return Snapshot(
-            l1=str(self.l1("evm_snapshot")), l2=str(self.l2("devnet_snapshot")["snapshot_id"]), held=self.held_time()
-        )
+        return Snapshot(l1=str(self.l1("evm_snapshot")), l2=str(self.l2("devnet_snapshot")), held=self.held_time())
 
     def revert(self, snapshot: Snapshot) -> None:
         """Takes both chains back, the held time included.
@@ -169,7 +167,7 @@ class Control:
         Raises:
             NodeError: the snapshot was used up.
         """
-        if not self.l2("devnet_revert", {"snapshot_id": snapshot.l2})["reverted"]:
+        if not self.l2("devnet_revert", {"snapshot_id": snapshot.l2}):
             raise NodeError("the L2 snapshot was used up by an earlier revert")
         if not self.l1("evm_revert", snapshot.l1):
             raise NodeError("the L1 snapshot was used up by an earlier revert")
