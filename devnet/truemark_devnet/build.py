@@ -7,6 +7,7 @@ What is up to date is left alone: each artifact carries a digest of all that it 
 from __future__ import annotations
 
 import hashlib
+import json
 import subprocess
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -44,6 +45,7 @@ L1_CONTRACTS = ("TestUSDC", "Messaging", "CollateralBridge")
 #: devnet bills a class of this version in true Sierra gas, one of the compiler's own "0.1.0" in VM steps rounded up.
 #: The class hash does not cover it.
 SIERRA_GAS_CLASS_VERSION = "1.7.0"
+HASHED_CLASS_VERSION = "0.1.0"
 #: starknet-devnet's limits for one class, in felts.
 MAX_SIERRA_FELTS = 81_920
 MAX_BYTECODE_FELTS = 81_920
@@ -148,7 +150,8 @@ def _cairo_class(
         _run([find_tool("starknet-compile"), source, "--contract-path", contract_path, sierra_path], name)
         contract = orjson.loads(sierra_path.read_bytes())
         contract["contract_class_version"] = SIERRA_GAS_CLASS_VERSION
-        contract["abi"] = orjson.dumps(contract["abi"]).decode()
+        # The node writes the ABI anew, as Python's json does, before it hashes the class.
+        contract["abi"] = json.dumps(contract["abi"])
         contract.pop("sierra_program_debug_info", None)
         sierra_path.write_bytes(orjson.dumps(contract))
         # The Sierra compiler wants the ABI as a list, the node as a string.
@@ -159,7 +162,7 @@ def _cairo_class(
         casm = create_casm_class(casm_path.read_text())
         meta = {
             "digest": digest,
-            "class_hash": hex(compute_sierra_class_hash(create_sierra_compiled_contract(sierra_path.read_text()))),
+            "class_hash": hex(_class_hash(contract)),
             "compiled_class_hash": hex(compute_casm_class_hash(casm)),
             "sierra_felts": len(contract["sierra_program"]),
             "bytecode_felts": len(casm.bytecode),
@@ -174,6 +177,12 @@ def _cairo_class(
         sierra_felts=int(meta["sierra_felts"]),
         bytecode_felts=int(meta["bytecode_felts"]),
     )
+
+
+def _class_hash(contract: dict[str, Any]) -> int:
+    """Whatever version a class names, the node hashes it as the compiler's own."""
+    compiled = create_sierra_compiled_contract(json.dumps({**contract, "contract_class_version": HASHED_CLASS_VERSION}))
+    return compute_sierra_class_hash(compiled)
 
 
 def _l1_contract(name: str, source: Path, out: Path, progress: Progress) -> L1Contract:
