@@ -19,11 +19,11 @@ def sign(private_key: int, msg_hash: int) -> tuple[int, int]:
 
     Raises:
         BadKey: the private key is not in [1, EC_ORDER).
-        BadMessage: the hash is not in [0, 2^251).
+        BadMessage: the hash is not in [1, 2^251). Of 0 anyone can make a signature for any key.
     """
     check_private_key(private_key)
-    if not 0 <= msg_hash < SIGNABLE_BOUND:
-        raise BadMessage(f"a message hash is at least 0 and below 2^251; this is {msg_hash:#x}")
+    if not 1 <= msg_hash < SIGNABLE_BOUND:
+        raise BadMessage(f"a message hash is at least 1 and below 2^251; this is {msg_hash:#x}")
     return arithmetic.sign(private_key, msg_hash)
 
 
@@ -39,7 +39,7 @@ def public_key(private_key: int) -> int:
 
 def verify(public_key: int, msg_hash: int, r: int, s: int) -> bool:
     """Whether (r, s) signs `msg_hash`. What is out of range or off the curve signs nothing."""
-    if not (0 <= msg_hash < SIGNABLE_BOUND and 1 <= r < SIGNABLE_BOUND and 1 <= s < EC_ORDER):
+    if not (1 <= msg_hash < SIGNABLE_BOUND and 1 <= r < SIGNABLE_BOUND and 1 <= s < EC_ORDER):
         return False
     return is_on_curve(public_key) and arithmetic.verify(public_key, msg_hash, r, s)
 

@@ -1,0 +1,24 @@
+"""Keys: a STARK key from an Ethereum key or of its own, who signs with an Ethereum key, and the addresses that follow.
+
+`truemark.keys.paradex`, `.extended` and `.dydx` hold those venues' own derivations and messages.
+"""
+
+from truemark.keys.address import account_address, contract_address
+from truemark.keys.derivation import derive
+from truemark.keys.ethereum import BadEthKey, BadSignature, EthSigner, LocalEthSigner, NotDeterministic, WrongSigner
+from truemark.keys.grind import grind_key
+from truemark.keys.stark import StarkKey
+
+__all__ = [
+    "BadEthKey",
+    "BadSignature",
+    "EthSigner",
+    "LocalEthSigner",
+    "NotDeterministic",
+    "StarkKey",
+    "WrongSigner",
+    "account_address",
+    "contract_address",
+    "derive",
+    "grind_key",
+]

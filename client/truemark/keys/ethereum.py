@@ -1,0 +1,141 @@
+"""Who signs with an Ethereum key: a key held here, or anything else that can answer for an address."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from truemark.errors import TruemarkError
+
+
+class NotDeterministic(TruemarkError, ValueError):
+    """A signer gave two signatures of one message: no key can be derived from it, the next one would be another."""
+
+
+class WrongSigner(TruemarkError, ValueError):
+    """A signature is not by the address that was to give it."""
+
+
+class BadSignature(TruemarkError, ValueError):
+    """Bytes that are no Ethereum signature."""
+
+
+class BadEthKey(TruemarkError, ValueError):
+    """What is no Ethereum private key. The message never shows it."""
+
+
+class EthSigner(Protocol):
+    """An Ethereum account that signs EIP-712 typed data: a wallet, a hardware device, a key service."""
+
+    @property
+    def address(self) -> str:
+        """0x and 40 hex digits, in any case."""
+        ...
+
+    def sign_typed_data(self, typed_data: dict[str, Any]) -> bytes:
+        """The 65 bytes r, s, v of a full EIP-712 message (types with EIP712Domain, primaryType, domain, message)."""
+        ...
+
+
+class LocalEthSigner:
+    """An Ethereum private key held in this process."""
+
+    __slots__ = ("__account",)
+
+    def __init__(self, private_key: int | str | bytes) -> None:
+        """
+        Raises:
+            BadEthKey: it is no private key.
+        """
+        # Its import takes most of a second, and an account with a STARK key needs none of it.
+        from eth_account import Account
+
+        data = _key_bytes(private_key)
+        if data is None:
+            raise BadEthKey("an Ethereum private key is a number of 32 bytes; this is not")
+        try:
+            self.__account = Account.from_key(data)
+        except Exception:
+            # Whatever the library says may quote the key.
+            raise BadEthKey("an Ethereum private key is above 0 and below the curve's order; this is not") from None
+
+    @property
+    def address(self) -> str:
+        return str(self.__account.address)
+
+    def sign_typed_data(self, typed_data: dict[str, Any]) -> bytes:
+        return bytes(self.__account.sign_typed_data(full_message=typed_data).signature)
+
+    def __repr__(self) -> str:
+        return f"LocalEthSigner(address={self.address!r}, private_key=<hidden>)"
+
+    def __reduce__(self) -> str | tuple[object, ...]:
+        raise TypeError("a LocalEthSigner is not pickled: that would write the private key out")
+
+
+def sign_twice(signer: EthSigner, typed_data: Mapping[str, Any]) -> bytes:
+    """The signature of a message, asked for twice and checked: 65 bytes, v 27 or 28.
+
+    Raises:
+        BadSignature: the signer gave no signature of 65 bytes.
+        NotDeterministic: it gave two different ones, as threshold and contract wallets do.
+        WrongSigner: it is not by the signer's address.
+    """
+    message = dict(typed_data)
+    first, second = (_normal(signer.sign_typed_data(message)) for _ in range(2))
+    if first != second:
+        raise NotDeterministic(
+            f"{signer.address} signs the same message differently each time (a threshold or contract wallet?): "
+            "no key can be derived from it. Use a STARK key of its own instead"
+        )
+    recovered = recover(message, first)
+    if int(recovered, 16) != int(signer.address, 16):
+        raise WrongSigner(f"the signature is by {recovered}, not by {signer.address}")
+    return first
+
+
+def recover(typed_data: Mapping[str, Any], signature: bytes) -> str:
+    """The address that signed.
+
+    Raises:
+        BadSignature: nobody did.
+    """
+    from eth_account import Account
+    from eth_account.messages import encode_typed_data
+    from eth_keys.exceptions import BadSignature as NoPoint
+    from eth_utils import ValidationError
+
+    try:
+        return str(
+            Account.recover_message(encode_typed_data(full_message=dict(typed_data)), signature=_normal(signature))
+        )
+    except (NoPoint, ValidationError) as error:
+        raise BadSignature("these 65 bytes are no signature") from error
+
+
+def _normal(signature: bytes) -> bytes:
+    if len(signature) != 65:
+        raise BadSignature(f"an Ethereum signature has 65 bytes, this has {len(signature)}")
+    v = signature[64]
+    if v in (0, 1):
+        return bytes(signature[:64]) + bytes([v + 27])
+    if v in (27, 28):
+        return bytes(signature)
+    raise BadSignature(f"the last byte of an Ethereum signature is 27 or 28 (or 0 or 1), this is {v}")
+
+
+def _key_bytes(private_key: object) -> bytes | None:
+    try:
+        if isinstance(private_key, bool):
+            return None
+        if isinstance(private_key, int):
+            return private_key.to_bytes(32, "big")
+        if isinstance(private_key, str):
+            data = bytes.fromhex(private_key.removeprefix("0x"))
+        elif isinstance(private_key, bytes | bytearray):
+            data = bytes(private_key)
+        else:
+            return None
+    except (ValueError, OverflowError):
+        return None
+    return data if len(data) == 32 else None
