@@ -12,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from truemark.risk import Margin, MarginTier, margin
 from truemark.transactions import Call
-
 from truemark_keeper.book import (
     AccountState,
     Book,
@@ -80,7 +79,8 @@ class Venue:
     async def execute(self, calls: Sequence[Call], timeout: float | None = None) -> Outcome:
         (call,) = calls
         epoch, count, *data = call.calldata
-        assert epoch == 0 and len(data) == 4 * count
+        assert epoch == 0
+        assert len(data) == 4 * count
         self.block += 1
         batch, events = [], []
         for number in range(count):
@@ -138,7 +138,9 @@ def test_who_is_under_water_goes_worst_first_and_nobody_else() -> None:
     sweep = run(venue)
     assert [item.account for item in sweep.liquidated] == [2, 1, 5]
     assert [item.size for item in sweep.liquidated] == [ONE, ONE, -ONE]
-    assert venue.accounts[3].positions and venue.accounts[4].positions and venue.accounts[KEEPER].positions
+    assert venue.accounts[3].positions
+    assert venue.accounts[4].positions
+    assert venue.accounts[KEEPER].positions
     assert venue.batches == [[(2, 0), (1, 0), (5, 0)]]
 
 
@@ -146,7 +148,9 @@ def test_a_second_run_sends_nothing() -> None:
     venue = underwater_venue()
     run(venue)
     sweep = run(venue)
-    assert sweep.transactions == () and sweep.liquidated == () and len(venue.batches) == 1
+    assert sweep.transactions == ()
+    assert sweep.liquidated == ()
+    assert len(venue.batches) == 1
 
 
 def test_nobody_is_asked_for_outside_full() -> None:
@@ -157,7 +161,8 @@ def test_a_mark_that_the_own_price_contradicts_is_vetoed() -> None:
     for own in (102 * ONE, None, 0):
         venue = underwater_venue()
         sweep = run(venue, {"M0": own})
-        assert sweep.transactions == () and {item.account for item in sweep.vetoed} == {1, 2, 5}
+        assert sweep.transactions == ()
+        assert {item.account for item in sweep.vetoed} == {1, 2, 5}
     assert len(run(underwater_venue(), {"M0": 101 * ONE}).liquidated) == 3
 
 
@@ -167,14 +172,16 @@ def test_a_doubted_mark_in_any_of_its_markets_spares_the_account() -> None:
         {1: account(1, -98 * USD, (0, ONE)), 2: account(2, -147 * USD, (0, ONE), (1, ONE))},
     )
     sweep = run(venue, {"M1": 80 * ONE})
-    assert [item.account for item in sweep.liquidated] == [1] and [item.account for item in sweep.vetoed] == [2]
+    assert [item.account for item in sweep.liquidated] == [1]
+    assert [item.account for item in sweep.vetoed] == [2]
 
 
 def test_a_refusal_is_reported_and_not_asked_again() -> None:
     venue = underwater_venue()
     venue.refuse = frozenset({2})
     sweep = run(venue, batch_size=1)
-    assert [item.account for item in sweep.refused] == [2] and "refused" in sweep.refused[0].reason
+    assert [item.account for item in sweep.refused] == [2]
+    assert "refused" in sweep.refused[0].reason
     assert sorted(item.account for item in sweep.liquidated) == [1, 5]
     assert [batch[0][0] for batch in venue.batches] == [2, 1, 5]
 

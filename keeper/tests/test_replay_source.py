@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from truemark_keeper.sources import (
     BadTable,
     Fault,
@@ -44,7 +43,8 @@ def day() -> PriceTable:
 def test_the_day_has_every_hour_of_every_market(day: PriceTable) -> None:
     assert day.markets == MARKETS
     assert all(day.reporters(market) == (1, 2, 3) for market in MARKETS)
-    assert day.times == tuple(range(at(18, 23), at(20, 0) + 1, 3600)) and len(day.times) == 26
+    assert day.times == tuple(range(at(18, 23), at(20, 0) + 1, 3600))
+    assert len(day.times) == 26
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,8 @@ def test_quotes_carry_time_group_and_an_exact_decimal(day: PriceTable) -> None:
     source = ReplaySource(day, 2, shift=1000)
     quotes = asyncio.run(source.quotes([*MARKETS, "UNKNOWN"], at(18, 23) + 1000))
     assert [quote.market for quote in quotes] == list(MARKETS)
-    assert quotes[0].decimal == Decimal("95442.9") and quotes[0].group == "replay-2"
+    assert quotes[0].decimal == Decimal("95442.9")
+    assert quotes[0].group == "replay-2"
     assert quotes[0].observed_at == quotes[0].published_at == at(18, 23) + 1000
 
 

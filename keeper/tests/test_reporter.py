@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from truemark.felt import selector
 from truemark.transactions import Call
-
 from truemark_keeper.policy import FaultInjection, SoundPolicy
 from truemark_keeper.reporter import Entry, Reporter, Round, report_call
 from truemark_keeper.slots import Outcome
@@ -63,7 +62,8 @@ def one_round(source: Says, policy: SoundPolicy | FaultInjection | None = None) 
 
 def test_one_transaction_for_all_markets() -> None:
     said, calls = one_round(Says(quote("B", 7), quote("A", 5, confidence=9)))
-    assert said.outcome is not None and said.refused == ()
+    assert said.outcome is not None
+    assert said.refused == ()
     (call,) = calls
     assert (call.to, call.selector) == (0x0AC1E, selector("report"))
     assert tuple(call.calldata) == (3, 2, 0, 5, 9, NOW, 20, 1, 7, 5, NOW, PRIME - 10)
@@ -72,7 +72,8 @@ def test_one_transaction_for_all_markets() -> None:
 @pytest.mark.parametrize("price", [0, -1, 2**64])
 def test_what_is_no_price_is_held_back_alone(price: int) -> None:
     said, calls = one_round(Says(quote("A", price), quote("B", 7)))
-    assert [item.market for item in said.refused] == ["A"] and [q.market for q in said.sent] == ["B"]
+    assert [item.market for item in said.refused] == ["A"]
+    assert [q.market for q in said.sent] == ["B"]
     assert calls[0].calldata[1] == 1
 
 
@@ -88,12 +89,15 @@ def test_what_is_no_price_is_held_back_alone(price: int) -> None:
 def test_the_reason_is_named_and_nothing_to_say_sends_nothing(bad: Quote, reason: str) -> None:
     said, calls = one_round(Says(bad) if bad.market == "A" else Says())
     assert reason in said.refused[0].reason
-    assert calls == [] and said.outcome is None and said.sent == ()
+    assert calls == []
+    assert said.outcome is None
+    assert said.sent == ()
 
 
 def test_fault_injection_lets_zero_through_and_never_what_has_no_encoding() -> None:
     said, calls = one_round(Says(quote("A", 0), quote("B", -1)), FaultInjection())
-    assert [q.price for q in said.sent] == [0] and [item.market for item in said.refused] == ["B"]
+    assert [q.price for q in said.sent] == [0]
+    assert [item.market for item in said.refused] == ["B"]
     assert calls[0].calldata[3] == 0
 
 

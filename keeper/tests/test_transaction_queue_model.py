@@ -15,7 +15,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from truemark.rpc import NodeUnavailable, RpcError
 from truemark.transactions import Call
-
 from truemark_keeper.fees import Bound, FeeCeiling, FeePolicy, Fees
 from truemark_keeper.slots import Signed, TransactionDisplaced, TransactionRefused, TransactionReverted
 from truemark_keeper.transactions import TransactionQueue
@@ -102,7 +101,7 @@ class ModelNode:
     def add(self, transaction: dict[str, Any]) -> Any:
         nonce, name, price = transaction["nonce"], transaction["name"], transaction["price"]
         tx_hash = _hash(nonce, name, *transaction["fees"])
-        if nonce != self.nonce and self.mempool is None or nonce < self.nonce:
+        if (nonce != self.nonce and self.mempool is None) or nonce < self.nonce:
             return RpcError(52, "Invalid transaction nonce")
         if name in self.refuses:
             return RpcError(55, "Account validation failed")
@@ -201,7 +200,8 @@ def test_a_fault_free_network_sees_each_transaction_once_in_order() -> None:
         return node
 
     node = asyncio.run(run())
-    assert node.applied == list(range(100)) and node.posts == 100
+    assert node.applied == list(range(100))
+    assert node.posts == 100
 
 
 def test_a_revert_is_an_outcome_and_on_request_an_exception() -> None:
@@ -209,7 +209,8 @@ def test_a_revert_is_an_outcome_and_on_request_an_exception() -> None:
         node = ModelNode(random.Random(0), reverts=frozenset({7}))
         async with queue_of(node) as queue:
             outcome = await queue.execute(calls_of(7), 10)
-            assert outcome.revert_reason == "no" and not outcome.succeeded
+            assert outcome.revert_reason == "no"
+            assert not outcome.succeeded
             with pytest.raises(TransactionReverted, match="no"):
                 await queue.execute_or_raise(calls_of(7), 10)
 
@@ -222,7 +223,8 @@ def test_a_fee_rise_of_ten_is_followed_and_remembered() -> None:
         async with queue_of(node) as queue:
             first = await queue.execute(calls_of(0), 10)
             second = await queue.execute(calls_of(1), 10)
-        assert len(first.hashes) > 1 and len(second.hashes) == 1
+        assert len(first.hashes) > 1
+        assert len(second.hashes) == 1
         return node
 
     assert asyncio.run(run()).applied == [0, 1]

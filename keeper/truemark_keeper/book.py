@@ -97,8 +97,8 @@ class BookReader(Protocol):
 def holdings(account: AccountState, markets: Mapping[int, MarketState], *, at_checkpoint: bool) -> list[Holding]:
     """The account's positions as a liquidation values them.
 
-    A Valid market counts at its mark, or at its checkpoint (its mark while it has none). One that is not Valid counts at whichever of last good
-    mark, candidate and anchor is best for the account, without requirement (design.md 3.2).
+    A Valid market counts at its mark, or at its checkpoint (its mark while it has none). One that is not Valid counts
+    at whichever of last good mark, candidate and anchor is best for the account, without requirement.
     """
     held = []
     for position in account.positions:

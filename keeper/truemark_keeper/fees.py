@@ -5,30 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from truemark.errors import TruemarkError
+from truemark.transactions import Bound, Fees
+from truemark.units import U64_MAX
 
-U64_MAX = 2**64 - 1
+__all__ = ["Bound", "FeeCeiling", "FeePolicy", "Fees", "default_policy"]
 
 
 class FeeCeiling(TruemarkError, RuntimeError):
     """The price that the network asks is above the most that the policy allows."""
-
-
-@dataclass(frozen=True, slots=True)
-class Bound:
-    """The most of one resource and the most for one unit of it, in FRI."""
-
-    max_amount: int
-    max_price: int
-
-
-@dataclass(frozen=True, slots=True)
-class Fees:
-    """Bounds of a V3 transaction. The tip, FRI for one unit of L2 gas, comes on top of the L2 gas price."""
-
-    l1_gas: Bound
-    l1_data_gas: Bound
-    l2_gas: Bound
-    tip: int = 0
 
 
 @dataclass(frozen=True, slots=True)

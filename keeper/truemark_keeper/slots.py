@@ -76,7 +76,7 @@ class Outcome:
     #: Every hash that was sent for it at this nonce; one of them landed.
     hashes: tuple[int, ...]
     block_number: int | None
-    #: None: it succeeded.
+    #: The contract's own words, such as 'ORACLE: not a reporter'; None: it succeeded.
     revert_reason: str | None
     #: As the node gave it.
     receipt: Mapping[str, Any]

@@ -16,6 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from truemark.receipt import revert_reason
 from truemark.rpc import NodeUnavailable, RpcError
 from truemark.transactions import Call
 
@@ -391,12 +392,13 @@ class TransactionQueue:
 
 def _outcome(slot: Slot, tx_hash: int, receipt: dict[str, Any]) -> Outcome:
     reverted = receipt.get("execution_status") == "REVERTED"
+    reason = revert_reason(str(receipt.get("revert_reason", "no reason given"))) if reverted else None
     return Outcome(
         hash=tx_hash,
         nonce=slot.nonce,
         hashes=tuple(slot.hashes),
         block_number=receipt.get("block_number"),
-        revert_reason=str(receipt.get("revert_reason", "no reason given")) if reverted else None,
+        revert_reason=reason,
         receipt=receipt,
     )
 

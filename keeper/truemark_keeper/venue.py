@@ -1,0 +1,212 @@
+"""Reads a venue from the chain for the liquidator: oracle and clearinghouse, all at one block."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+from truemark.abi import Abi
+from truemark.contract import revert_reason
+from truemark.errors import TruemarkError
+from truemark.felt import BadShortString, selector, short_string_text
+from truemark.risk import Margin, MarginTier
+from truemark.rpc import RpcError
+
+from truemark_keeper.accounts import AccountScan
+from truemark_keeper.book import (
+    AccountState,
+    Book,
+    Liquidated,
+    LiquidationRefused,
+    MarketState,
+    OpenPosition,
+)
+from truemark_keeper.pinned import Head, at_one_block, batch_at
+from truemark_keeper.slots import Node
+
+LIQUIDATED = selector("Liquidated")
+LIQUIDATION_REFUSED = selector("LiquidationRefused")
+#: 20 no such contract, 21 no such entry point, 40 and 41 it reverts.
+VIEW_FAILED = frozenset({20, 21, 40, 41})
+
+
+class VenueUnreadable(TruemarkError, RuntimeError):
+    """A view of the venue reverts, or what the views say does not fit together."""
+
+
+class VenueReader:
+    """A book.BookReader on the chain. Every read of one call is by the number of one block that was there before and
+    after.
+
+    Args:
+        node: the JSON-RPC client.
+        oracle, clearinghouse: the contracts' addresses.
+        since: a block before which the venue has no account, to start looking for them.
+        batch_size: reads in one request.
+    """
+
+    def __init__(self, node: Node, *, oracle: int, clearinghouse: int, since: int = 0, batch_size: int = 100) -> None:
+        self._node = node
+        self._oracle = _Target("Oracle", oracle)
+        self._clearinghouse = _Target("Clearinghouse", clearinghouse)
+        self._scan = AccountScan(node, clearinghouse, since=since)
+        self._batch_size = batch_size
+
+    async def book(self) -> Book:
+        """
+        Raises:
+            ChainUnsteady: the chain kept going back meanwhile.
+            VenueUnreadable: a view reverts, for example on a value whose seal is broken.
+            BadEvents, RpcError, NodeUnavailable: the node does not say.
+        """
+        return await at_one_block(self._node, self._book_at)
+
+    async def margins(self, accounts: Collection[int]) -> Mapping[int, Margin]:
+        """
+        Raises: as `book`.
+        """
+        wanted = sorted(accounts)
+
+        async def read(head: Head) -> Mapping[int, Margin]:
+            views = await self._read(head, [(self._clearinghouse, "margin_of", (account,)) for account in wanted])
+            return {
+                account: Margin(value=view["value"], initial=view["initial"], maintenance=view["maintenance"])
+                for account, view in zip(wanted, views, strict=True)
+            }
+
+        return await at_one_block(self._node, read)
+
+    async def epoch(self) -> int:
+        """The oracle's epoch at the head: what a report carries.
+
+        Raises: as `book`.
+        """
+        return int(await at_one_block(self._node, lambda head: self._one(head, self._oracle, "epoch")))
+
+    def outcomes(self, receipt: Mapping[str, object]) -> Sequence[Liquidated | LiquidationRefused]:
+        """What a receipt of `liquidate_many` says of each request, in order of its events.
+
+        Raises:
+            AbiError: an event is not what the clearinghouse's ABI says.
+        """
+        events = receipt["events"]
+        if not isinstance(events, Iterable):
+            raise VenueUnreadable(f"a receipt's events are {events!r}")
+        said: list[Liquidated | LiquidationRefused] = []
+        for event in events:
+            keys = [int(key, 16) for key in event["keys"]]
+            ours = int(event["from_address"], 16) == self._clearinghouse.address
+            if not ours or not keys or keys[0] not in (LIQUIDATED, LIQUIDATION_REFUSED):
+                continue
+            fields = self._clearinghouse.abi.decode_event(keys, [int(item, 16) for item in event["data"]]).fields
+            if keys[0] == LIQUIDATED:
+                said.append(Liquidated(fields["account"], fields["market"], fields["size"]))
+            else:
+                said.append(LiquidationRefused(fields["account"], fields["market"], _text(fields["reason"])))
+        return said
+
+    async def _book_at(self, head: Head) -> Book:
+        accounts = sorted(await self._scan.accounts(head))
+        house, oracle = self._clearinghouse, self._oracle
+        count, epoch, mode = await self._read(
+            head, [(oracle, "market_count", ()), (house, "epoch", ()), (house, "mode", ())]
+        )
+        params = await self._read(head, [(house, "market_params", (index,)) for index in range(count)])
+        # The oracle lists a market first; until the clearinghouse does too, its parameters are all 0.
+        listed = [index for index, market in enumerate(params) if market["lot_size"] > 0]
+        bitmap = sum(1 << index for index in listed)
+        (marks, *answers) = await self._read(
+            head,
+            [
+                (oracle, "marks", (bitmap,)),
+                *((oracle, "market_name", (index,)) for index in listed),
+                *((house, "funding_index", (index,)) for index in listed),
+                *((house, "account", (account,)) for account in accounts),
+            ],
+        )
+        names, indices, views = (
+            answers[: len(listed)],
+            answers[len(listed) : 2 * len(listed)],
+            answers[2 * len(listed) :],
+        )
+        markets = {
+            index: _market(index, name, mark, funding_index, params[index]["tiers"])
+            for index, name, mark, funding_index in zip(listed, names, marks["marks"], indices, strict=True)
+        }
+        states = [_account(account, view, markets) for account, view in zip(accounts, views, strict=True)]
+        return Book(head.number, epoch, mode.variant == "Full", markets, states)
+
+    async def _one(self, head: Head, target: _Target, function: str) -> Any:
+        (answer,) = await self._read(head, [(target, function, ())])
+        return answer
+
+    async def _read(self, head: Head, views: Sequence[tuple[_Target, str, tuple[int, ...]]]) -> list[Any]:
+        """The values of views at the head's number, in order."""
+        calls = [target.request(function, arguments, head.number) for target, function, arguments in views]
+        answers = await batch_at(self._node, calls, size=self._batch_size)
+        values = []
+        for (target, function, arguments), answer in zip(views, answers, strict=True):
+            if isinstance(answer, RpcError):
+                if answer.code not in VIEW_FAILED:
+                    raise answer
+                said = ", ".join(map(str, arguments))
+                raise VenueUnreadable(
+                    f"{target.name}.{function}({said}) fails at block {head.number}: {revert_reason(_whole(answer))}"
+                ) from answer
+            values.append(target.abi.decode_result(function, [int(felt, 16) for felt in answer]))
+        return values
+
+
+class _Target:
+    """A contract that views are asked of."""
+
+    def __init__(self, name: str, address: int) -> None:
+        self.name = name
+        self.address = address
+        self.abi = Abi.load(name)
+
+    def request(self, function: str, arguments: tuple[int, ...], block: int) -> tuple[str, Any]:
+        request = {
+            "contract_address": hex(self.address),
+            "entry_point_selector": hex(selector(function)),
+            "calldata": [hex(felt) for felt in self.abi.encode(function, *arguments)],
+        }
+        return "starknet_call", {"request": request, "block_id": {"block_number": block}}
+
+
+def _market(index: int, name: int, mark: Mapping[str, Any], funding_index: int, tiers: Sequence[Any]) -> MarketState:
+    if mark["market"] != index:
+        raise VenueUnreadable(f"the oracle answers market {mark['market']} where {index} was asked for")
+    first, second, third = (MarginTier(tier["upto"], tier["initial_bps"], tier["maintenance_bps"]) for tier in tiers)
+    return MarketState(
+        market=index,
+        name=_text(name),
+        valid=mark["status"].variant == "Valid",
+        price=mark["price"],
+        candidate=mark["candidate"],
+        anchor=mark["anchor"],
+        checkpoint=mark["checkpoint"],
+        funding_index=funding_index,
+        tiers=(first, second, third),
+    )
+
+
+def _account(address: int, view: Mapping[str, Any], markets: Collection[int]) -> AccountState:
+    positions = tuple(
+        OpenPosition(position["market"], position["size"], position["funding_index"]) for position in view["positions"]
+    )
+    for position in positions:
+        if position.market not in markets:
+            raise VenueUnreadable(f"{address:#x} has a position in market {position.market}, which is not listed")
+    return AccountState(address, view["collateral"], positions)
+
+
+def _text(name: int) -> str:
+    try:
+        return short_string_text(name)
+    except BadShortString:
+        return hex(name)
+
+
+def _whole(error: RpcError) -> str:
+    return f"{error.message}: {error.data}"
