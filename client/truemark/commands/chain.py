@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from truemark.abi import Abi, AbiError, Function
@@ -257,11 +257,12 @@ def _show_block(block: Block, explorer: Explorer) -> None:
         out.print(Text(problem, style="red"))
     if not block.transactions:
         return
-    table = Table("#", "transaction", "type", "sender", "calls", "events", "result", box=None, header_style="bold")
+    hashes = Column("transaction", overflow="fold", min_width=34)
+    table = Table("#", hashes, "type", "sender", "calls", "events", "result", box=None, header_style="bold")
     for transaction in block.transactions:
         table.add_row(
             str(transaction.index),
-            Text(hex(transaction.hash), overflow="ellipsis", no_wrap=True),
+            hex(transaction.hash),
             transaction.type,
             _sender(transaction),
             Text(", ".join(_called(call) for call in transaction.calls) or "-"),
@@ -282,7 +283,8 @@ def _show_transaction(transaction: Transaction, explorer: Explorer) -> None:
                 "block": receipt.block_number if receipt.block_number is not None else "-",
                 "status": receipt.finality,
                 "result": _result(transaction),
-                "sender": _sender(transaction),
+                "sender": None if transaction.sender is None else hex(transaction.sender),
+                "known as": transaction.sender_name,
                 "nonce": transaction.nonce,
                 "fee": f"{receipt.fee} {receipt.fee_unit}",
                 "gas": f"l1 {receipt.l1_gas}, l1 data {receipt.l1_data_gas}, l2 {receipt.l2_gas}",
@@ -294,13 +296,13 @@ def _show_transaction(transaction: Transaction, explorer: Explorer) -> None:
     if transaction.calls_reason:
         out.print(Text(f"calls not decoded: {transaction.calls_reason}", style="yellow"))
     if transaction.calls:
-        calls = Table("call", "arguments", box=None, header_style="bold")
+        calls = Table("call", Column("arguments", overflow="fold"), box=None, header_style="bold")
         for call in transaction.calls:
             arguments = call.arguments
             calls.add_row(Text(_called(call)), _detail(arguments, call.reason, explorer))
         out.print(calls)
     if transaction.events:
-        events = Table("#", "event", "fields", box=None, header_style="bold")
+        events = Table("#", "event", Column("fields", overflow="fold"), box=None, header_style="bold")
         for event in transaction.events:
             name = event.decoded.name if event.decoded else short_hex(event.keys[0]) if event.keys else "-"
             emitted = f"{label(event.address, event.contract)}.{name}"
