@@ -146,13 +146,14 @@ def keystore(
     password_env: PasswordOption = None,
 ) -> None:
     """Encrypts a key into a file that `run`, `report` and `liquidate` read."""
-    key = keystores.environment(key_env) if key_env else _ask("Private key (hexadecimal)")
+    text = keystores.environment(key_env) if key_env else _ask("Private key (hexadecimal)")
+    key = keystores.parse(text, key_env or "what was typed")
     if password_env:
         password = keystores.environment(password_env)
     else:
         password = typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
-    saved = keystores.save(path, key, password)
-    Console(highlight=False).print(f"{path}: the key with the public key {saved.public_key:#x}", soft_wrap=True)
+    keystores.save(path, key, password)
+    Console(highlight=False).print(f"{path}: the key with the public key {key.public_key:#x}", soft_wrap=True)
 
 
 def _settings(

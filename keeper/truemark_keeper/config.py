@@ -88,9 +88,9 @@ def load(path: Path) -> KeeperConfig:
     """
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadConfig(f"{path}: cannot be read: {error}") from error
-    except tomllib.TOMLDecodeError as error:
+    except OSError as error:
+        raise BadConfig(f"{path}: cannot be read: {error.strerror}") from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise BadConfig(f"{path}: not TOML: {error}") from error
     top = _Table(path, "", raw, ("keeper", "source", "liquidator"))
     keeper = top.table("keeper", KEEPER_KEYS)

@@ -34,7 +34,7 @@ class KeySource:
             BadKeystore: it is not there, cannot be read, or the password is another.
         """
         if self.key_env is not None:
-            return _parse(environment(self.key_env), f"the environment variable {self.key_env}")
+            return parse(environment(self.key_env), f"the environment variable {self.key_env}")
         if self.keystore is None:
             raise BadKeystore("no key: name a keystore or an environment variable that holds the key")
         if self.password_env is not None:
@@ -54,8 +54,10 @@ def load(path: Path, password: str) -> StarkKey:
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise BadKeystore(f"{path}: cannot be read as a keystore: {error}") from error
+    except OSError as error:
+        raise BadKeystore(f"{path}: cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise BadKeystore(f"{path}: not a keystore: {error}") from error
     if not isinstance(content, dict) or "crypto" not in content:
         raise BadKeystore(f"{path}: not a keystore")
     try:
@@ -66,19 +68,18 @@ def load(path: Path, password: str) -> StarkKey:
         raise BadKeystore(f"{path}: damaged: {error}") from error
     except (KeyError, TypeError, NotImplementedError) as error:
         raise BadKeystore(f"{path}: damaged: {error!r}") from error
-    return _parse(secret.hex(), str(path))
+    return parse(secret.hex(), str(path))
 
 
-def save(path: Path, key: str, password: str) -> StarkKey:
-    """Encrypts the hexadecimal `key` into a new file that only its owner can read; gives the key.
+def save(path: Path, key: StarkKey, password: str) -> None:
+    """Encrypts a key into a new file that only its owner can read.
 
     Raises:
-        BadKeystore: no key, an empty password, or the file exists already.
+        BadKeystore: an empty password, or the file exists already.
     """
-    parsed = _parse(key, "what was given")
     if not password:
         raise BadKeystore("an empty password protects nothing")
-    content = dict(create_keyfile_json(int(key, 16).to_bytes(32, "big"), password, kdf="scrypt"))
+    content = dict(create_keyfile_json(key.reveal().to_bytes(32, "big"), password, kdf="scrypt"))
     # An Ethereum address of a STARK key means nothing.
     content.pop("address", None)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -88,7 +89,6 @@ def save(path: Path, key: str, password: str) -> StarkKey:
         raise BadKeystore(f"{path} exists; a keystore is not overwritten") from None
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         json.dump(content, file)
-    return parsed
 
 
 def environment(name: str) -> str:
@@ -103,7 +103,12 @@ def environment(name: str) -> str:
     return value
 
 
-def _parse(text: str, where: str) -> StarkKey:
+def parse(text: str, where: str) -> StarkKey:
+    """A key from hexadecimal text; `where` says where it came from.
+
+    Raises:
+        BadKeystore: it is none.
+    """
     try:
         return StarkKey.from_private(int(text.strip(), 16))
     except ValueError:

@@ -1,0 +1,70 @@
+"""Measures the figures, or one of them, prints them and keeps them in a file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from truemark.errors import TruemarkError
+
+from truemark_devnet.bench.figure import Figure, write
+
+OUT = Path("build/bench.json")
+
+#: What can be measured, by the module here whose `run` does it. The figures of one module are measured together.
+FIGURES = {
+    "signing": "signing",
+    "transactions": "transactions",
+    "transactions_presigned": "transactions",
+}
+
+
+class UnknownFigure(TruemarkError, LookupError):
+    """There is no figure of that name."""
+
+
+def run(only: str | None = None, out: Path = OUT, console: Console | None = None) -> list[Figure]:
+    """Measures all figures or the one named, writes them to `out` (those of other names in it stay) and shows them.
+
+    Raises:
+        UnknownFigure: none is called `only`.
+        ToolMissing, NodeDied: the nodes that it needs do not start.
+    """
+    if only is not None and only not in FIGURES:
+        raise UnknownFigure(f"no figure is called {only!r}; there are {', '.join(FIGURES)}")
+    screen = console if console is not None else Console()
+    figures: list[Figure] = []
+    for module in dict.fromkeys(FIGURES.values() if only is None else [FIGURES[only]]):
+        measure: Callable[[], list[Figure]] = import_module(f"truemark_devnet.bench.{module}").run
+        with screen.status(f"measuring {module}"):
+            figures += measure()
+    if only is not None:
+        figures = [figure for figure in figures if figure.name == only]
+    write(figures, out)
+    screen.print(_table(figures))
+    screen.print(f"{out}: {', '.join(figure.name for figure in figures)}", highlight=False, soft_wrap=True)
+    return figures
+
+
+def main(only: str | None = None) -> None:
+    """As `run`, to build/bench.json."""
+    run(only)
+
+
+def _table(figures: list[Figure]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for name in ("figure", "value", "unit", "baseline", "against", "ratio"):
+        table.add_column(name, justify="right" if name in ("value", "baseline", "ratio") else "left")
+    for figure in figures:
+        table.add_row(
+            figure.name,
+            f"{figure.value:,.1f}",
+            figure.unit,
+            f"{figure.baseline:,.1f}",
+            figure.baseline_name,
+            f"{figure.ratio:,.2f}",
+        )
+    return table
