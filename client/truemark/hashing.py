@@ -27,6 +27,15 @@ def poseidon_many(felts: Sequence[int]) -> int:
     return int(first)
 
 
+def poseidon_hash(left: int, right: int) -> int:
+    """Poseidon of exactly two felts, which is not that of a list of two.
+
+    Raises:
+        BadFelt: one of them is no felt.
+    """
+    return int(hades_permutation([felt(left), felt(right), 2])[0])
+
+
 def pedersen(left: int, right: int) -> int:
     """Pedersen of two felts.
 

@@ -103,7 +103,7 @@ def recover(typed_data: Mapping[str, Any], signature: bytes) -> str:
     from eth_account import Account
     from eth_account.messages import encode_typed_data
     from eth_keys.exceptions import BadSignature as NoPoint
-    from eth_utils import ValidationError
+    from eth_utils.exceptions import ValidationError
 
     try:
         return str(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from itertools import count
 from typing import Final
 
 from truemark.curve import EC_ORDER
@@ -14,7 +13,12 @@ _BOUND: Final = 2**256 - 2**256 % EC_ORDER
 
 
 def grind_key(seed: int) -> int:
-    """sha256(seed, index) modulo the curve's order, for the first index from 0 that is not passed over.
+    """The key of `grind`."""
+    return grind(seed)[0]
+
+
+def grind(seed: int) -> tuple[int, int]:
+    """(key, index): sha256(seed, index) modulo the curve's order, for the first index from 0 that is not passed over.
 
     Seed and index are hashed in the fewest whole bytes that hold them (0: one byte), so leading zero bytes of the seed
     are dropped.
@@ -24,12 +28,12 @@ def grind_key(seed: int) -> int:
     """
     if seed < 0:
         raise ValueError("the seed of a key is at least 0")
-    prefix = _shortest(seed)
-    for index in count():
+    prefix, index = _shortest(seed), 0
+    while True:
         digest = int.from_bytes(hashlib.sha256(prefix + _shortest(index)).digest(), "big")
         if digest < _BOUND:
-            return digest % EC_ORDER
-    raise AssertionError("counting ended")
+            return digest % EC_ORDER, index
+        index += 1
 
 
 def _shortest(value: int) -> bytes:
