@@ -33,7 +33,7 @@ DEFAULT_FEES: Final = Fees(
     l2_gas=Bound(max_amount=200_000_000, max_price=10**11),
 )
 #: A class is paid by its size.
-DECLARE_FEES: Final = replace(DEFAULT_FEES, l2_gas=Bound(max_amount=1_000_000_000, max_price=10**11))
+DECLARE_FEES: Final = replace(DEFAULT_FEES, l2_gas=Bound(max_amount=10_000_000_000, max_price=10**11))
 
 HASH_NOT_FOUND: Final = 29
 CONTRACT_NOT_FOUND: Final = 20
