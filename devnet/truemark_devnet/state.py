@@ -51,7 +51,7 @@ class DevnetState:
     settings: Mapping[str, Any]
 
     def save(self, home: Path) -> None:
-        content = {"version": VERSION, **asdict(self)}
+        content = {"version": VERSION, **asdict(self), "l2_chain_id": hex(self.l2_chain_id)}
         write_private(state_file(home), orjson.dumps(content, option=orjson.OPT_INDENT_2))
 
     @classmethod
@@ -85,7 +85,7 @@ class DevnetState:
             return cls(
                 ready=bool(value["ready"]),
                 l1_chain_id=int(value["l1_chain_id"]),
-                l2_chain_id=int(value["l2_chain_id"]),
+                l2_chain_id=int(value["l2_chain_id"], 16),
                 gate_token=str(value["gate_token"]),
                 nodes=nodes,
                 settings=dict(value["settings"]),

@@ -26,6 +26,7 @@ from truemark_devnet.gate.messages import (
     method_of,
     parse,
 )
+from truemark_devnet.gate.relay import Relay
 from truemark_devnet.gate.upstream import NodeDown, NodeRefused, Upstream
 
 log = logging.getLogger(__name__)
@@ -47,17 +48,23 @@ class Gate:
     Args:
         upstream: the node.
         tick: see Clock.
-        relay: seconds between two deliveries of L1-L2 messages; None leaves that to others.
+        l1: the Ethereum node; with it and `relay`, seconds between two deliveries, messages are carried.
         memory: where the admission is kept over restarts; None forgets it.
     """
 
     def __init__(
-        self, upstream: Upstream, *, tick: float | None = None, relay: float | None = None, memory: Path | None = None
+        self,
+        upstream: Upstream,
+        *,
+        tick: float | None = None,
+        l1: Upstream | None = None,
+        relay: float | None = None,
+        memory: Path | None = None,
     ) -> None:
         self.upstream = upstream
         self.clock = Clock(upstream, tick)
         self._tick = tick
-        self._relay = relay
+        self._relay = Relay(upstream, l1, self.clock, relay) if l1 is not None and relay is not None else None
         self._memory = memory
         self._admission = admissions.load(memory)
         #: Requests under way, by the admission (counted) that they were judged by.
@@ -75,13 +82,17 @@ class Gate:
         if self._tick is not None:
             self._tasks.append(asyncio.create_task(self._every(self._tick, self.clock.freshen), name="gate.tick"))
         if self._relay is not None:
-            self._tasks.append(asyncio.create_task(self._every(self._relay, self._flush), name="gate.relay"))
+            self._tasks.append(
+                asyncio.create_task(self._every(self._relay.every, self._relay.deliver), name="gate.relay")
+            )
 
     async def aclose(self) -> None:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.upstream.aclose()
+        if self._relay is not None:
+            await self._relay.aclose()
 
     async def admit(self, admission: Admission, *, patience: float = 120.0) -> bool:
         """Puts an admission in force, for every request that comes from now on.
@@ -181,11 +192,6 @@ class Gate:
                 if str(error) != said:
                     said = str(error)
                     log.warning("%s", error)
-
-    async def _flush(self) -> None:
-        if self.clock.held is None:
-            await self.clock.freshen()
-            await self.upstream.call("devnet_postmanFlush")
 
 
 def _reply(value: Any, status: int = 200) -> Reply:

@@ -130,6 +130,8 @@ class Control:
             NodeError: no messaging contract is loaded, or a node refused.
         """
         held = self.held_time()
+        # Without a new L1 block since the last time devnet asks for the logs of one that does not exist, and gives up.
+        self.l1("evm_mine")
         done = self.l2("devnet_postmanFlush")
         if held is not None:
             moved = self.held_time()

@@ -72,6 +72,7 @@ class Status:
     def to_json(self) -> dict[str, Any]:
         value = dataclasses.asdict(self)
         value["home"] = str(self.home)
+        value["l2_chain_id"] = hex(self.l2_chain_id)
         value["parts"] = {key: dataclasses.asdict(part) for key, part in self.parts.items()}
         return value
 
@@ -220,9 +221,7 @@ def _answer(home: Path, state: DevnetState, running: Mapping[str, Running], aske
     if ill == ["gate"]:
         # Its chains are there; and what it was told about admission is in its file.
         stop([running["gate"].process])
-        gate = launch_gate(
-            home, settings, l2=running["l2"], port=running["gate"].port, token=state.gate_token, owned=False
-        )
+        gate = launch_gate(home, settings, running, token=state.gate_token)
         repaired = {**running, "gate": gate}
         try:
             _save(home, settings, state.gate_token, repaired, ready=True)

@@ -100,16 +100,17 @@ def launch(
     raise AssertionError("unreachable")
 
 
-def launch_gate(directory: Path, settings: NodeSettings, *, l2: Running, port: int, token: str, owned: bool) -> Running:
-    """Starts a gate alone, before a node that runs. What admission was in force stays so.
+def launch_gate(directory: Path, settings: NodeSettings, running: Mapping[str, Running], *, token: str) -> Running:
+    """Starts the gate alone, before nodes that run, in the place of one that ended. Admission stays as it was.
 
     Raises:
         NodeDied: it ended or did not answer.
         PortInUse: its port is taken.
     """
+    port = running["gate"].port
     ports.demand("the gate", port)
-    command = _gate_command(settings, l2.url, port, directory)
-    gate = _start("gate", command, port, directory, owned, {TOKEN_VARIABLE: token})
+    command = _gate_command(settings, running["l1"].url, running["l2"].url, port, directory)
+    gate = _start("gate", command, port, directory, False, {TOKEN_VARIABLE: token})
     try:
         _await_health({"gate": gate}, settings)
     except BaseException:
@@ -139,11 +140,11 @@ def _launch_once(
     wanted = {"l1": settings.l1_port, "l2": settings.l2_port, "gate": settings.gate_port}
     chosen = ports.choose(wanted)
     token = secrets.token_urlsafe(24)
-    l2_url = f"http://{HOST}:{chosen['l2']}"
+    l1_url, l2_url = (f"http://{HOST}:{chosen[part]}" for part in ("l1", "l2"))
     commands = {
         "l1": _anvil_command(binaries["l1"], settings, chosen["l1"]),
         "l2": _devnet_command(binaries["l2"], settings, chosen["l2"]),
-        "gate": _gate_command(settings, l2_url, chosen["gate"], directory),
+        "gate": _gate_command(settings, l1_url, l2_url, chosen["gate"], directory),
     }
     running: dict[str, Running] = {}
     try:
@@ -182,13 +183,13 @@ def _devnet_command(binary: Path, settings: NodeSettings, port: int) -> list[str
     return command
 
 
-def _gate_command(settings: NodeSettings, l2_url: str, port: int, directory: Path) -> list[str]:
+def _gate_command(settings: NodeSettings, l1_url: str, l2_url: str, port: int, directory: Path) -> list[str]:
     command = [sys.executable, "-m", "truemark_devnet.gate", "--upstream", l2_url, "--host", HOST, "--port", str(port)]
     command += ["--memory", str(directory / "gate.json")]
     if settings.tick is not None:
         command += ["--tick", str(settings.tick)]
     if settings.relay is not None:
-        command += ["--relay", str(settings.relay)]
+        command += ["--relay", str(settings.relay), "--l1", l1_url]
     return command
 
 
@@ -205,7 +206,10 @@ def _environment(directory: Path) -> dict[str, str]:
     """Little: starknet-devnet takes every option of its command line from variables too, PORT and SEED among them."""
     kept = ("PATH", "LANG", "TMPDIR", "PYTHONPATH", "RUST_LOG", "LD_LIBRARY_PATH")
     return {
+        # devnet logs every request otherwise.
+        "RUST_LOG": "info,rpc=warn",
         **{name: os.environ[name] for name in kept if name in os.environ},
+        "NO_COLOR": "1",
         "HOME": str(directory),
         "PYTHONUNBUFFERED": "1",
         MARK: str(directory),
