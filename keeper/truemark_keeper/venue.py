@@ -151,7 +151,7 @@ class VenueReader:
                     raise answer
                 said = ", ".join(map(str, arguments))
                 raise VenueUnreadable(
-                    f"{target.name}.{function}({said}) fails at block {head.number}: {revert_reason(_whole(answer))}"
+                    f"{target.name}.{function}({said}) fails at block {head.number}: {_reason(answer)}"
                 ) from answer
             values.append(target.abi.decode_result(function, [int(felt, 16) for felt in answer]))
         return values
@@ -208,5 +208,5 @@ def _text(name: int) -> str:
         return hex(name)
 
 
-def _whole(error: RpcError) -> str:
-    return f"{error.message}: {error.data}"
+def _reason(error: RpcError) -> str:
+    return error.message if error.data is None else revert_reason(error.data)

@@ -57,7 +57,8 @@ def main(only: str | None = None) -> None:
 def _table(figures: list[Figure]) -> Table:
     table = Table(box=None, pad_edge=False)
     for name in ("figure", "value", "unit", "baseline", "against", "ratio"):
-        table.add_column(name, justify="right" if name in ("value", "baseline", "ratio") else "left")
+        right = name in ("value", "baseline", "ratio")
+        table.add_column(name, justify="right" if right else "left", no_wrap=name != "against")
     for figure in figures:
         table.add_row(
             figure.name,
