@@ -1,0 +1,407 @@
+"""Truemark's L1 side through one Ethereum key: test USDC, deposits into the bridge, claims of withdrawals, and the sums
+that a reconciliation needs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Iterable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from importlib.resources import files
+from typing import Any, TypeVar, cast
+
+import orjson
+from aiohttp import ClientError
+from eth_account import Account as EthAccounts
+from eth_account.signers.local import LocalAccount
+from eth_typing import ChecksumAddress, HexStr
+from eth_utils.address import is_address, to_checksum_address
+from web3 import AsyncHTTPProvider, AsyncWeb3
+from web3.contract.async_contract import AsyncContract, AsyncContractFunction
+from web3.exceptions import ContractLogicError, TimeExhausted, Web3Exception, Web3RPCError
+from web3.logs import DISCARD
+from web3.providers.rpc.utils import REQUEST_RETRY_ALLOWLIST, ExceptionRetryConfiguration
+from web3.types import RPCEndpoint, TxParams, TxReceipt, Wei
+
+from truemark.deployment import Deployment
+from truemark.errors import TruemarkError
+from truemark.models import Destination, Withdrawal
+from truemark.units import Amount, BadAmount, from_collateral, to_collateral
+
+#: Paid with each message to L2; the messaging contract refuses one without.
+MESSAGE_FEE = 10**12
+#: Reads under way at a time when many messages are looked up.
+CONCURRENT_READS = 32
+#: Amounts are below this, on both sides of the bridge.
+AMOUNT_BOUND = 2**96
+_WEI = Decimal(10) ** 18
+_ALREADY_PAID = "BRIDGE: already paid"
+_NO_MESSAGE = "MESSAGING: no such message from L2"
+#: Bounds are estimated on the state of the moment, which another deposit may change.
+_GAS_PERCENT = 125
+
+T = TypeVar("T")
+
+
+class L1Reverted(TruemarkError, RuntimeError):
+    """A call or transaction on L1 was reverted.
+
+    Attributes:
+        reason: the contract's words, e.g. 'BRIDGE: above max_deposit'.
+    """
+
+    def __init__(self, what: str, reason: str) -> None:
+        super().__init__(f"{what}: {reason}")
+        self.reason = reason
+
+
+class AlreadyClaimed(L1Reverted):
+    """The withdrawal was paid before: each is paid once."""
+
+
+class NotClaimable(L1Reverted):
+    """L1 knows no such withdrawal: L2's message did not arrive yet, or a field of it is another."""
+
+
+class L1Refused(TruemarkError, RuntimeError):
+    """The L1 node did not take a transaction (no ether for gas, wrong nonce, ...); the message says why."""
+
+
+class L1Unavailable(TruemarkError, ConnectionError):
+    """The L1 node does not answer."""
+
+
+class NoL1Signer(TruemarkError, RuntimeError):
+    """Sending on L1 needs an Ethereum key; this bridge was opened without one."""
+
+
+@dataclass(frozen=True, slots=True)
+class L1Deposit:
+    """A deposit as the L1 bridge logged it. `nonce` is the message's: L2 names the deposit by it."""
+
+    nonce: int
+    depositor: str
+    #: The L2 address.
+    recipient: int
+    destination: Destination
+    #: USD.
+    amount: Decimal
+    message_hash: str
+    tx_hash: str
+    block: int
+
+
+class L1Bridge:
+    """The collateral bridge, its token and the messaging contract on L1.
+
+    Args:
+        deployment: where they are.
+        signer: an eth-account account, or its private key; None can only read.
+        w3: an own client instead of one to `deployment.l1_rpc`.
+        message_fee: wei paid with each message to L2; above 0.
+        poll: seconds between looks for a receipt.
+        timeout: seconds that one request may take, and a transaction until its block.
+    """
+
+    def __init__(
+        self,
+        deployment: Deployment,
+        signer: LocalAccount | bytes | str | None = None,
+        *,
+        w3: AsyncWeb3[Any] | None = None,
+        message_fee: int = MESSAGE_FEE,
+        poll: float = 0.05,
+        timeout: float = 60.0,
+    ) -> None:
+        if message_fee <= 0:
+            raise ValueError(f"message_fee is {message_fee}: the messaging contract asks for more than 0")
+        self._signer = EthAccounts.from_key(signer) if isinstance(signer, bytes | str) else signer
+        self._owns_client = w3 is None
+        self._w3: AsyncWeb3[Any] = w3 if w3 is not None else _client(deployment.l1_rpc, timeout)
+        self._deployment = deployment
+        self._message_fee = message_fee
+        self._poll = poll
+        self._timeout = timeout
+        self._lock = asyncio.Lock()
+        self._token = self._contract("TestUSDC")
+        self._messaging = self._contract("Messaging")
+        self._bridge = self._contract("CollateralBridge")
+
+    async def __aenter__(self) -> L1Bridge:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Closes the connection, if it was opened here."""
+        if self._owns_client:
+            await self._w3.provider.disconnect()
+
+    @property
+    def address(self) -> str:
+        """The signer's checksum address.
+
+        Raises:
+            NoL1Signer: there is none.
+        """
+        return self._account.address
+
+    @property
+    def can_sign(self) -> bool:
+        return self._signer is not None
+
+    # --- money
+
+    async def mint_test_usdc(self, amount: Amount, to: str | None = None) -> str:
+        """Mints test collateral to `to`, by default the signer; the transaction's hash. Test deployments only.
+
+        Raises:
+            BadAmount, L1Reverted, L1Refused, L1Unavailable
+        """
+        units = money(amount)
+        receipt = await self._send(self._token.functions.mint(to or self.address, units), "minting test USDC")
+        return _hash_of(receipt)
+
+    async def fund_ether(self, ether: Amount = 1) -> None:
+        """Sets the signer's ether on a local node that has a faucet.
+
+        Raises:
+            L1Refused: this deployment has no faucet.
+        """
+        if not self._deployment.faucet:
+            raise L1Refused(f"{self._deployment.name} has no faucet: fund {self.address} with ether yourself")
+        wei = int(Decimal(ether) * _WEI)
+        answer = await self._ask(
+            self._w3.provider.make_request(RPCEndpoint("anvil_setBalance"), [self.address, hex(wei)]), "the faucet"
+        )
+        if "error" in answer:
+            raise L1Refused(f"the faucet: {answer['error']}")
+
+    async def deposit(self, amount: Amount, destination: Destination, recipient: int) -> L1Deposit:
+        """Approves and sends `amount` USD to `recipient` on L2.
+
+        Raises:
+            BadAmount: not above 0, or finer than 1e-6 USD.
+            L1Reverted: the bridge or the token refused it, e.g. 'TOKEN: balance'.
+            L1Refused, L1Unavailable, NoL1Signer
+        """
+        units = money(amount)
+        allowed = await self._read(self._token.functions.allowance(self.address, self._bridge.address))
+        if allowed < units:
+            await self._send(self._token.functions.approve(self._bridge.address, units), "approving the deposit")
+        receipt = await self._send(
+            self._bridge.functions.deposit(destination.code, recipient, units), "depositing", value=self._message_fee
+        )
+        (log,) = self._bridge.events.DepositSent().process_receipt(receipt, errors=DISCARD)
+        return _deposit_of(log)
+
+    async def cancel_deposit(self, deposit: L1Deposit) -> str:
+        """Starts the delay before `reclaim_deposit`, for a deposit that L2 has not consumed; the transaction's hash."""
+        arguments = (deposit.destination.code, deposit.recipient, money(deposit.amount), deposit.nonce)
+        return _hash_of(await self._send(self._bridge.functions.cancel_deposit(*arguments), "cancelling the deposit"))
+
+    async def reclaim_deposit(self, deposit: L1Deposit) -> str:
+        """Takes a cancelled deposit back once the delay is over; the transaction's hash."""
+        arguments = (deposit.destination.code, deposit.recipient, money(deposit.amount), deposit.nonce)
+        return _hash_of(await self._send(self._bridge.functions.reclaim_deposit(*arguments), "reclaiming the deposit"))
+
+    async def claim(self, withdrawal: Withdrawal) -> str:
+        """Has a withdrawal paid to its recipient; the transaction's hash. Anyone may do it, once.
+
+        Raises:
+            AlreadyClaimed: it was paid before.
+            NotClaimable: L1 knows no such withdrawal (yet).
+            L1Reverted, L1Refused, L1Unavailable, NoL1Signer
+        """
+        try:
+            receipt = await self._send(self._bridge.functions.withdraw(*_fields(withdrawal)), "claiming")
+        except L1Reverted as error:
+            what = f"withdrawal {withdrawal.counter} of epoch {withdrawal.epoch}"
+            if error.reason == _ALREADY_PAID:
+                raise AlreadyClaimed(what, error.reason) from error
+            if error.reason == _NO_MESSAGE:
+                raise NotClaimable(what, error.reason) from error
+            raise
+        return _hash_of(receipt)
+
+    # --- reads
+
+    async def is_claimable(self, withdrawal: Withdrawal) -> bool:
+        """Whether `claim` would pay."""
+        recipient, amount, epoch, counter = _fields(withdrawal)
+        return bool(await self._read(self._bridge.functions.claimable(recipient, amount, epoch, counter)))
+
+    async def is_paid(self, withdrawal: Withdrawal) -> bool:
+        return bool(await self._read(self._bridge.functions.paid(withdrawal.epoch, withdrawal.counter)))
+
+    async def balance(self, address: str | None = None) -> Decimal:
+        """Collateral tokens of `address`, by default the signer; USD."""
+        owner = checked_l1_address(address) if address is not None else self.address
+        return from_collateral(await self._read(self._token.functions.balanceOf(owner)))
+
+    async def ether(self, address: str | None = None) -> Decimal:
+        owner = checked_l1_address(address) if address is not None else cast(ChecksumAddress, self.address)
+        return Decimal(await self._ask(self._w3.eth.get_balance(owner), "reading ether")) / _WEI
+
+    async def locked(self) -> Decimal:
+        """What L2, deposits in flight and withdrawals not yet paid have a claim on; USD."""
+        return from_collateral(await self._read(self._bridge.functions.locked()))
+
+    async def epoch(self) -> int:
+        return int(await self._read(self._bridge.functions.epoch()))
+
+    async def deposits(self, from_block: int = 0) -> Sequence[L1Deposit]:
+        """Every deposit since `from_block`, oldest first."""
+        logs = await self._ask(self._bridge.events.DepositSent().get_logs(from_block=from_block), "reading deposits")
+        return [_deposit_of(log) for log in logs]
+
+    async def in_flight(self, deposit: L1Deposit) -> bool:
+        """Whether L2 has not consumed it and nobody reclaimed it: its message still waits."""
+        message = bytes.fromhex(deposit.message_hash.removeprefix("0x"))
+        return int(await self._read(self._messaging.functions.l1ToL2Messages(message))) != 0
+
+    async def is_reclaimed(self, deposit: L1Deposit) -> bool:
+        """Whether its depositor took it back: it will never be on L2."""
+        return int(await self._read(self._bridge.functions.depositor_of(deposit.nonce)), 16) == 0
+
+    async def deposits_in_flight(self, from_block: int = 0) -> Sequence[L1Deposit]:
+        """The deposits that left L1's hands and are not on L2 yet."""
+        sent = await self.deposits(from_block)
+        waiting = await _few_at_a_time(self.in_flight(deposit) for deposit in sent)
+        return [deposit for deposit, waits in zip(sent, waiting, strict=True) if waits]
+
+    async def unclaimed(self, withdrawals: Iterable[Withdrawal]) -> Sequence[Withdrawal]:
+        """Those that L1 has not paid. Give all that L2 registered (`truemark.trader.registered_withdrawals`)."""
+        registered = list(withdrawals)
+        paid = await _few_at_a_time(self.is_paid(withdrawal) for withdrawal in registered)
+        return [withdrawal for withdrawal, done in zip(registered, paid, strict=True) if not done]
+
+    # --- the node
+
+    @property
+    def _account(self) -> LocalAccount:
+        if self._signer is None:
+            raise NoL1Signer("sending on L1 needs an Ethereum key: open the bridge with a signer")
+        return self._signer
+
+    def _contract(self, name: str) -> AsyncContract:
+        abi = orjson.loads((files("truemark") / "abi" / "l1" / f"{name}.json").read_bytes())
+        address = checked_l1_address(self._deployment.l1[name])
+        return self._w3.eth.contract(address=address, abi=abi)
+
+    async def _send(self, function: AsyncContractFunction, what: str, *, value: int = 0) -> TxReceipt:
+        """Signs, sends and waits for the block. The nonce is taken under the lock, so two sends never share one."""
+        account = self._account
+        async with self._lock:
+            nonce = await self._ask(self._w3.eth.get_transaction_count(account.address, "pending"), what)
+            base: TxParams = {"from": account.address, "nonce": nonce, "value": Wei(value)}
+            gas = await self._ask(function.estimate_gas(base), what)
+            built = await self._ask(function.build_transaction({**base, "gas": gas * _GAS_PERCENT // 100}), what)
+            signed = account.sign_transaction(cast(dict[str, Any], built))
+            sent = await self._ask(self._w3.eth.send_raw_transaction(signed.raw_transaction), what)
+        receipt = await self._ask(
+            self._w3.eth.wait_for_transaction_receipt(sent, timeout=self._timeout, poll_latency=self._poll), what
+        )
+        if receipt["status"] != 1:
+            # The reason is not in a receipt: the same call on the state before its block says it.
+            await self._ask(function.call(base, block_identifier=receipt["blockNumber"] - 1), what)
+            raise L1Reverted(what, "reverted in its block, and not on the state before it")
+        return receipt
+
+    async def _read(self, function: AsyncContractFunction) -> Any:
+        return await self._ask(function.call(), f"reading {function.fn_name}")
+
+    async def _ask(self, answer: Awaitable[T], what: str) -> T:
+        try:
+            return await answer
+        except ContractLogicError as error:
+            raise L1Reverted(what, revert_text(error)) from error
+        except Web3RPCError as error:
+            raise L1Refused(f"{what}: {error.user_message or error.message or error}") from error
+        except (TimeExhausted, TimeoutError, ClientError, OSError) as error:
+            raise L1Unavailable(
+                f"{what}: no answer from {self._deployment.l1_rpc} ({str(error) or type(error).__name__})"
+            ) from error
+        except Web3Exception as error:
+            raise L1Refused(f"{what}: {error}") from error
+
+
+def money(amount: Amount) -> int:
+    """An amount that moves, as 1e-6 USD.
+
+    Raises:
+        BadAmount: not above 0, finer than 1e-6, or more than the bridge counts.
+    """
+    units = to_collateral(amount)
+    if not 0 < units < AMOUNT_BOUND:
+        raise BadAmount(f"amount {amount} must be above 0 and below {from_collateral(AMOUNT_BOUND)}")
+    return units
+
+
+def checked_l1_address(text: str) -> ChecksumAddress:
+    """An L1 address with its checksum.
+
+    Raises:
+        ValueError: it is no address, or its mixed case is no valid checksum.
+    """
+    if not is_address(text):
+        raise ValueError(f"{text!r} is no L1 address (or its checksum is wrong)")
+    return to_checksum_address(text)
+
+
+def revert_text(error: ContractLogicError) -> str:
+    """The contract's own words out of web3's error."""
+    text = str(error.message or error.data or "")
+    return text.removeprefix("execution reverted").lstrip(": ").strip() or "reverted without a reason"
+
+
+def _client(url: str, timeout: float) -> AsyncWeb3[Any]:
+    # A transaction is posted once: of a second post the node says "already known", which hides what became of it.
+    reads = [method for method in REQUEST_RETRY_ALLOWLIST if method != "eth_sendRawTransaction"]
+    return AsyncWeb3(
+        AsyncHTTPProvider(
+            url,
+            request_kwargs={"timeout": timeout},
+            exception_retry_configuration=ExceptionRetryConfiguration(
+                errors=(ClientError, TimeoutError), retries=2, method_allowlist=reads
+            ),
+        )
+    )
+
+
+def _fields(withdrawal: Withdrawal) -> tuple[ChecksumAddress, int, int, int]:
+    return (
+        checked_l1_address(withdrawal.recipient),
+        money(withdrawal.amount),
+        withdrawal.epoch,
+        withdrawal.counter,
+    )
+
+
+def _deposit_of(log: Any) -> L1Deposit:
+    fields = log["args"]
+    return L1Deposit(
+        nonce=fields["nonce"],
+        depositor=fields["depositor"],
+        recipient=fields["l2_recipient"],
+        destination=Destination.from_code(fields["destination"]),
+        amount=from_collateral(fields["amount"]),
+        message_hash="0x" + bytes(fields["message_hash"]).hex(),
+        tx_hash="0x" + bytes(log["transactionHash"]).hex(),
+        block=log["blockNumber"],
+    )
+
+
+def _hash_of(receipt: TxReceipt) -> str:
+    return HexStr("0x" + bytes(receipt["transactionHash"]).hex())
+
+
+async def _few_at_a_time(reads: Iterable[Awaitable[T]]) -> list[T]:
+    gate = asyncio.Semaphore(CONCURRENT_READS)
+
+    async def one(read: Awaitable[T]) -> T:
+        async with gate:
+            return await read
+
+    return list(await asyncio.gather(*(one(read) for read in reads)))

@@ -1,0 +1,192 @@
+"""Money in and out: L1, wallet, margin account, vault."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from truemark.errors import TruemarkError
+from truemark.l1 import L1Deposit, checked_l1_address, money
+from truemark.models import Destination, RedemptionClaim, RedemptionRequest, Transfer, VaultDeposit, Withdrawal
+from truemark.trader.amounts import from_shares, to_shares
+from truemark.trader.handles import DepositHandle, WithdrawalHandle, registered_withdrawals, withdrawal_of
+from truemark.trader.session import Session
+from truemark.trader.venue import event_of
+from truemark.transactions import Call
+from truemark.units import Amount, from_collateral
+
+#: Where money on L2 comes from.
+Source = Literal["wallet", "margin"]
+
+
+class NothingClaimable(TruemarkError, RuntimeError):
+    """There is no redemption to claim now; the message says why: none, locked until a time, or the vault is closed."""
+
+
+class MoneyMixin(Session):
+    """Money of AsyncTrader. Amounts are USD and have at most six decimals."""
+
+    # --- in
+
+    async def deposit(self, amount: Amount, to: Destination | str = Destination.MARGIN) -> DepositHandle:
+        """Sends USDC from L1 to "margin", "wallet" or "vault" of this account; `credited()` of the handle waits for L2.
+
+        Raises:
+            BadAmount: not above 0, or finer than 1e-6.
+            L1Reverted: the bridge or the token refused it, with its reason.
+            L1Refused, L1Unavailable, NoL1
+        """
+        sent = await self.l1.deposit(amount, Destination(to), self.address)
+        return self.resume_deposit(sent)
+
+    def resume_deposit(self, deposit: L1Deposit) -> DepositHandle:
+        """The handle of a deposit that was sent before."""
+        return DepositHandle(deposit, self._venue, self.l1, poll=self._poll)
+
+    async def deposit_from_wallet(self, amount: Amount) -> Transfer:
+        """From the L2 wallet into the margin account.
+
+        Raises:
+            BadAmount
+            TransactionReverted: with the contract's reason, e.g. 'ERC20: balance'.
+        """
+        units = money(amount)
+        receipt = await self._account.execute(
+            [self._approve(self._venue.clearinghouse.address, units), self._venue.clearinghouse.call("deposit", units)]
+        )
+        return Transfer(from_collateral(units), receipt.hash)
+
+    async def credit_pending(self) -> Transfer:
+        """Credits what was deposited while the venue was Halted, once it is not.
+
+        Raises:
+            TransactionReverted: 'MONEY: nothing pending', or the venue is Halted still.
+        """
+        receipt = await self._account.execute(self._venue.clearinghouse.call("credit_pending", self.address))
+        credited = event_of(receipt.events, self._venue.clearinghouse, "DepositCredited")
+        return Transfer(from_collateral(credited["amount"]), receipt.hash)
+
+    async def claim_parked(self, parked_id: int) -> Transfer:
+        """Takes a deposit that could not be delivered into the L2 wallet.
+
+        Raises:
+            TransactionReverted: 'BRIDGE: nothing parked', 'BRIDGE: not the recipient'.
+        """
+        receipt = await self._account.execute(self._venue.bridge.call("claim_parked", parked_id))
+        claimed = event_of(receipt.events, self._venue.bridge, "ParkedClaimed")
+        return Transfer(from_collateral(claimed["amount"]), receipt.hash)
+
+    # --- the vault
+
+    async def vault_deposit(self, amount: Amount, source: Source = "wallet") -> VaultDeposit:
+        """Buys shares of the vault with money of the L2 wallet or of the margin account, in one transaction.
+
+        Raises:
+            BadAmount
+            TransactionReverted: with the contract's reason, e.g. 'VAULT: closed', 'MARGIN: below initial'.
+        """
+        units = money(amount)
+        vault = self._venue.vault
+        calls = await self._to_wallet(units) if source == "margin" else []
+        calls += [self._approve(vault.address, units), vault.call("deposit", units, self.address)]
+        receipt = await self._account.execute(calls)
+        said = event_of(receipt.events, vault, "Deposit")
+        return VaultDeposit(from_collateral(said["assets"]), from_shares(said["shares"]), receipt.hash)
+
+    async def request_redeem(self, shares: Amount) -> RedemptionRequest:
+        """Locks shares for redemption: claimable once the lock is over, at the price of that moment.
+
+        Raises:
+            BadAmount: not above 0, or finer than 1e-12.
+            TransactionReverted: with the contract's reason.
+        """
+        vault = self._venue.vault
+        receipt = await self._account.execute(
+            vault.call("request_redeem", to_shares(shares), self.address, self.address)
+        )
+        said = event_of(receipt.events, vault, "RedeemRequest")
+        return RedemptionRequest(said["request_id"], from_shares(said["shares"]), said["claimable_at"], receipt.hash)
+
+    async def claim_redemption(self, request_id: int | None = None) -> RedemptionClaim:
+        """Pays the shares of a request, or by default of all that is claimable, into the L2 wallet. The contract burns
+        the oldest claimable shares first; they are all worth the same.
+
+        Raises:
+            NothingClaimable: there is none, it is locked still, or the vault is closed.
+            TransactionReverted: with the contract's reason.
+        """
+        vault, address = self._venue.vault, self.address
+        block = await self._venue.head()
+        payable = await vault.read("max_redeem", address, block=block)
+        shares = payable
+        if request_id is not None:
+            shares = await vault.read("claimable_redeem_request", request_id, address, block=block)
+            if shares == 0:
+                raise NothingClaimable(await self._why_not(request_id))
+        if payable == 0 or payable < shares:
+            raise NothingClaimable(await self._why_closed(block, shares, payable))
+        receipt = await self._account.execute(vault.call("redeem", shares, address, address))
+        said = event_of(receipt.events, vault, "Withdraw")
+        return RedemptionClaim(from_shares(said["shares"]), from_collateral(said["assets"]), receipt.hash)
+
+    async def _why_not(self, request_id: int) -> str:
+        redemption = await self._venue.vault.read("redemption", request_id)
+        if redemption["controller"] != self.address or redemption["shares"] == 0:
+            return f"this account has no open redemption {request_id}"
+        return f"redemption {request_id} is locked until {redemption['claimable_at']} (unix seconds of block time)"
+
+    async def _why_closed(self, block: int, shares: int, payable: int) -> str:
+        if payable:
+            return f"the vault can pay {from_shares(payable)} shares now, {from_shares(shares)} were asked"
+        if await self._venue.vault.read("max_deposit", self.address, block=block) == 0:
+            return "the vault is closed: the mode does not allow it, or a market that it holds is not Valid"
+        return "no redemption of this account is claimable now"
+
+    # --- out
+
+    async def withdraw(
+        self, amount: Amount, recipient: str | None = None, source: Source = "margin"
+    ) -> WithdrawalHandle:
+        """From the margin account (or the L2 wallet) to L1 in one transaction; the handle's `claim()` has it paid there
+        to `recipient`, by default this trader's own L1 address.
+
+        Raises:
+            BadAmount: not above 0, or finer than 1e-6.
+            ValueError: the recipient is no L1 address.
+            TransactionReverted: with the contract's reason, e.g. 'MARGIN: below initial'.
+        """
+        units = money(amount)
+        to = checked_l1_address(recipient) if recipient is not None else self.l1.address
+        bridge = self._venue.bridge
+        calls = await self._to_wallet(units) if source == "margin" else []
+        calls.append(bridge.call("withdraw", await bridge.read("epoch"), int(to, 16), units))
+        receipt = await self._account.execute(calls)
+        registered = withdrawal_of(event_of(receipt.events, bridge, "WithdrawalRegistered"))
+        return WithdrawalHandle(registered, self.l1, poll=self._poll, tx_hash=receipt.hash)
+
+    async def withdraw_to_wallet(self, amount: Amount) -> Transfer:
+        """From the margin account to the L2 wallet.
+
+        Raises:
+            BadAmount
+            TransactionReverted: with the contract's reason, e.g. 'MARGIN: below initial'.
+        """
+        units = money(amount)
+        receipt = await self._account.execute(await self._to_wallet(units))
+        return Transfer(from_collateral(units), receipt.hash)
+
+    def resume_withdrawal(self, withdrawal: Withdrawal) -> WithdrawalHandle:
+        """The handle of a withdrawal that was made before, from its four numbers alone."""
+        return WithdrawalHandle(withdrawal, self.l1, poll=self._poll)
+
+    async def withdrawals(self) -> Sequence[WithdrawalHandle]:
+        """Every withdrawal that this account registered, oldest first, paid or not."""
+        found = await registered_withdrawals(self._venue, self.address)
+        return [WithdrawalHandle(item, self.l1, poll=self._poll, tx_hash=tx_hash) for item, tx_hash in found]
+
+    async def _to_wallet(self, units: int) -> list[Call]:
+        clearinghouse = self._venue.clearinghouse
+        return [clearinghouse.call("withdraw", await clearinghouse.read("epoch"), units)]
+
+    def _approve(self, spender: int, units: int) -> Call:
+        return self._venue.token.call("approve", spender, units)

@@ -1,0 +1,160 @@
+"""One trader's connections: the L2 account with its key, the venue, the order gateway, the L1 bridge."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import httpx
+from eth_account.signers.local import LocalAccount
+
+from truemark.account import Account
+from truemark.deployment import Deployment
+from truemark.errors import TruemarkError
+from truemark.gateway import OrderGateway
+from truemark.keys import EthSigner, StarkKey, account_address, derive
+from truemark.l1 import L1Bridge
+from truemark.rpc import AsyncRpc
+from truemark.trader.venue import Clock, Venue
+
+#: Seconds between two looks at something that is waited for.
+POLL = 0.2
+#: Seconds that an order is good for when it does not say.
+ORDER_TTL = 3_600
+
+
+class NoGateway(TruemarkError, RuntimeError):
+    """Orders need a gateway; this trader was connected without one."""
+
+
+class NoL1(TruemarkError, RuntimeError):
+    """Money from or to L1 needs an L1 signer; this trader was connected without one."""
+
+
+class Session:
+    """Base of AsyncTrader. Made by `connect`; use as `async with`, or call `aclose`."""
+
+    def __init__(
+        self,
+        venue: Venue,
+        account: Account,
+        key: StarkKey,
+        *,
+        gateway: OrderGateway | None,
+        l1: L1Bridge | None,
+        owns_l1: bool,
+        order_ttl: int,
+        poll: float,
+    ) -> None:
+        self._venue = venue
+        self._account = account
+        self._key = key
+        self._gateway = gateway
+        self._l1 = l1
+        self._owns_l1 = owns_l1
+        self._order_ttl = order_ttl
+        self._poll = poll
+
+    @classmethod
+    async def connect(
+        cls,
+        deployment: Deployment | Path | str,
+        key: StarkKey | EthSigner,
+        *,
+        gateway: OrderGateway | None = None,
+        l1: L1Bridge | LocalAccount | bytes | str | None = None,
+        clock: Clock | None = None,
+        client: httpx.AsyncClient | None = None,
+        order_ttl: int = ORDER_TTL,
+        poll: float = POLL,
+    ) -> Self:
+        """A trader of one venue. Sends nothing: see `onboard`.
+
+        Args:
+            deployment: the venue's manifest, or its path.
+            key: the STARK key, or an Ethereum signer that it is derived from.
+            gateway: where orders go; without one nothing can be placed.
+            l1: an Ethereum account, its private key, or a bridge that is open already and stays so.
+            clock: unix seconds; None goes by the chain's block time.
+            client: an HTTP client to use for L2 and leave open.
+            order_ttl: seconds that an order is good for when it does not say.
+            poll: seconds between two looks at something that is waited for.
+
+        Raises:
+            NoDeployment, BadManifest: there is no good manifest at the path.
+            WrongChain: the node is on another chain.
+            NodeUnavailable: it does not answer.
+        """
+        if not isinstance(deployment, Deployment):
+            deployment = Deployment.load(deployment)
+        stark = key if isinstance(key, StarkKey) else derive(key, deployment.l1_chain_id)
+        rpc = AsyncRpc(deployment.l2_rpc, client=client)
+        venue = Venue(rpc, deployment, clock)
+        try:
+            await venue.check_chain()
+        except BaseException:
+            await rpc.aclose()
+            raise
+        address = account_address(stark.public_key, deployment.account_class_hash)
+        bridge = l1 if isinstance(l1, L1Bridge) or l1 is None else L1Bridge(deployment, l1)
+        return cls(
+            venue,
+            Account(rpc, address, stark, deployment.l2_chain_id),
+            stark,
+            gateway=gateway,
+            l1=bridge,
+            owns_l1=bridge is not l1,
+            order_ttl=order_ttl,
+            poll=poll,
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Closes the connections that it opened itself."""
+        await self._venue.rpc.aclose()
+        if self._owns_l1 and self._l1 is not None:
+            await self._l1.aclose()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.address:#x} on {self.deployment.name})"
+
+    @property
+    def deployment(self) -> Deployment:
+        return self._venue.deployment
+
+    @property
+    def address(self) -> int:
+        """The account's address on L2; the same before and after its deployment."""
+        return self._account.address
+
+    @property
+    def public_key(self) -> int:
+        return self._key.public_key
+
+    @property
+    def l1(self) -> L1Bridge:
+        """
+        Raises:
+            NoL1: connected without an L1 signer.
+        """
+        if self._l1 is None:
+            raise NoL1("this needs an L1 signer: connect with l1=...")
+        return self._l1
+
+    @property
+    def gateway(self) -> OrderGateway:
+        """
+        Raises:
+            NoGateway: connected without one.
+        """
+        if self._gateway is None:
+            raise NoGateway("orders need a gateway: connect with gateway=...")
+        return self._gateway

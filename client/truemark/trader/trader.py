@@ -1,0 +1,201 @@
+"""The trader: everything that one account does at a venue, async and sync with the same methods."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import httpx
+from eth_account.signers.local import LocalAccount
+
+from truemark._portal import PORTAL, SyncTwin, sync
+from truemark.deployment import Deployment
+from truemark.gateway import OrderGateway
+from truemark.keys import EthSigner, StarkKey
+from truemark.l1 import L1Bridge, L1Deposit
+from truemark.models import Destination, Withdrawal
+from truemark.trader.handles import DepositHandle, WithdrawalHandle
+from truemark.trader.money import MoneyMixin, Source
+from truemark.trader.onboarding import OnboardingMixin
+from truemark.trader.reading import ReadingMixin
+from truemark.trader.session import ORDER_TTL, POLL
+from truemark.trader.trading import TradingMixin
+from truemark.trader.venue import Clock
+from truemark.units import Amount
+
+
+class AsyncTrader(OnboardingMixin, ReadingMixin, MoneyMixin, TradingMixin):
+    """One account at one venue. Amounts are Decimals (or ints, or text) in USD and base units; what does not fit the
+    venue's steps raises before anything is signed.
+
+    async with await AsyncTrader.connect(deployment, key, gateway=gateway, l1=eth_key) as trader:
+        await trader.onboard()
+        await (await trader.deposit(1_000)).credited(timeout=60)
+        await trader.place("BTC-USD-PERP", "buy", "0.01", "95000")
+    """
+
+    async def faucet(self, amount: Amount = 10_000) -> None:
+        """Ether for gas and `amount` of test USDC on L1, of a local deployment.
+
+        Raises:
+            L1Refused: this deployment has no faucet.
+            NoL1
+        """
+        await self.l1.fund_ether()
+        await self.l1.mint_test_usdc(amount)
+
+
+class SyncDeposit(SyncTwin[DepositHandle]):
+    """A deposit that was sent from L1; see DepositHandle."""
+
+    def __init__(self, handle: DepositHandle) -> None:
+        self._twin = handle
+
+    def __repr__(self) -> str:
+        return f"SyncDeposit({self.deposit!r})"
+
+    @property
+    def deposit(self) -> L1Deposit:
+        return self._twin.deposit
+
+    @property
+    def nonce(self) -> int:
+        return self._twin.nonce
+
+    @property
+    def tx_hash(self) -> str:
+        return self._twin.tx_hash
+
+    outcome = sync(DepositHandle.outcome)
+    credited = sync(DepositHandle.credited)
+
+
+class SyncWithdrawal(SyncTwin[WithdrawalHandle]):
+    """A withdrawal that L2 registered; see WithdrawalHandle."""
+
+    def __init__(self, handle: WithdrawalHandle) -> None:
+        self._twin = handle
+
+    def __repr__(self) -> str:
+        return f"SyncWithdrawal({self.withdrawal!r})"
+
+    @property
+    def withdrawal(self) -> Withdrawal:
+        return self._twin.withdrawal
+
+    @property
+    def epoch(self) -> int:
+        return self._twin.epoch
+
+    @property
+    def counter(self) -> int:
+        return self._twin.counter
+
+    @property
+    def tx_hash(self) -> int | None:
+        return self._twin.tx_hash
+
+    claimable = sync(WithdrawalHandle.claimable)
+    paid = sync(WithdrawalHandle.paid)
+    wait_claimable = sync(WithdrawalHandle.wait_claimable)
+    claim = sync(WithdrawalHandle.claim)
+
+
+class Trader(SyncTwin[AsyncTrader]):
+    """AsyncTrader for callers without an event loop: the same methods, which wait."""
+
+    def __init__(self, twin: AsyncTrader) -> None:
+        self._twin = twin
+
+    @classmethod
+    def connect(
+        cls,
+        deployment: Deployment | Path | str,
+        key: StarkKey | EthSigner,
+        *,
+        gateway: OrderGateway | None = None,
+        l1: L1Bridge | LocalAccount | bytes | str | None = None,
+        clock: Clock | None = None,
+        client: httpx.AsyncClient | None = None,
+        order_ttl: int = ORDER_TTL,
+        poll: float = POLL,
+    ) -> Trader:
+        """As AsyncTrader.connect. A gateway and an open bridge must live on the same background loop."""
+        return cls(
+            PORTAL.run(
+                AsyncTrader.connect(
+                    deployment,
+                    key,
+                    gateway=gateway,
+                    l1=l1,
+                    clock=clock,
+                    client=client,
+                    order_ttl=order_ttl,
+                    poll=poll,
+                )
+            )
+        )
+
+    def __repr__(self) -> str:
+        return f"Trader({self.address:#x} on {self.deployment.name})"
+
+    @property
+    def deployment(self) -> Deployment:
+        return self._twin.deployment
+
+    @property
+    def address(self) -> int:
+        return self._twin.address
+
+    @property
+    def public_key(self) -> int:
+        return self._twin.public_key
+
+    onboard = sync(AsyncTrader.onboard)
+    faucet = sync(AsyncTrader.faucet)
+
+    mode = sync(AsyncTrader.mode)
+    mark = sync(AsyncTrader.mark)
+    positions = sync(AsyncTrader.positions)
+    margin = sync(AsyncTrader.margin)
+    liquidation_price = sync(AsyncTrader.liquidation_price)
+    funding = sync(AsyncTrader.funding)
+    balances = sync(AsyncTrader.balances)
+    redemptions = sync(AsyncTrader.redemptions)
+
+    deposit_from_wallet = sync(AsyncTrader.deposit_from_wallet)
+    credit_pending = sync(AsyncTrader.credit_pending)
+    claim_parked = sync(AsyncTrader.claim_parked)
+    vault_deposit = sync(AsyncTrader.vault_deposit)
+    request_redeem = sync(AsyncTrader.request_redeem)
+    claim_redemption = sync(AsyncTrader.claim_redemption)
+    withdraw_to_wallet = sync(AsyncTrader.withdraw_to_wallet)
+
+    sign_order = sync(AsyncTrader.sign_order)
+    place = sync(AsyncTrader.place)
+    order = sync(AsyncTrader.order)
+    settled = sync(AsyncTrader.settled)
+    fills = sync(AsyncTrader.fills)
+    cancel = sync(AsyncTrader.cancel)
+    cancel_on_chain = sync(AsyncTrader.cancel_on_chain)
+    cancel_all = sync(AsyncTrader.cancel_all)
+
+    def deposit(self, amount: Amount, to: Destination | str = Destination.MARGIN) -> SyncDeposit:
+        """As AsyncTrader.deposit."""
+        return SyncDeposit(PORTAL.run(self._twin.deposit(amount, to)))
+
+    def resume_deposit(self, deposit: L1Deposit) -> SyncDeposit:
+        """As AsyncTrader.resume_deposit."""
+        return SyncDeposit(self._twin.resume_deposit(deposit))
+
+    def withdraw(self, amount: Amount, recipient: str | None = None, source: Source = "margin") -> SyncWithdrawal:
+        """As AsyncTrader.withdraw."""
+        return SyncWithdrawal(PORTAL.run(self._twin.withdraw(amount, recipient, source)))
+
+    def resume_withdrawal(self, withdrawal: Withdrawal) -> SyncWithdrawal:
+        """As AsyncTrader.resume_withdrawal."""
+        return SyncWithdrawal(self._twin.resume_withdrawal(withdrawal))
+
+    def withdrawals(self) -> Sequence[SyncWithdrawal]:
+        """As AsyncTrader.withdrawals."""
+        return [SyncWithdrawal(handle) for handle in PORTAL.run(self._twin.withdrawals())]
