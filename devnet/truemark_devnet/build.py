@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import json
 import subprocess
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import orjson
+from filelock import FileLock
 from starknet_py.common import create_casm_class, create_sierra_compiled_contract
 from starknet_py.hash.casm_class_hash import compute_casm_class_hash
 from starknet_py.hash.sierra_class_hash import compute_sierra_class_hash
@@ -104,9 +106,15 @@ def build(root: Path | None = None, progress: Progress = lambda line: None) -> B
         ToolMissing: a compiler is neither on the PATH nor in the cache.
     """
     root = root or checkout()
-    source = root / "contracts"
     out = root / "build" / "contracts"
     out.mkdir(parents=True, exist_ok=True)
+    # Two processes never write the same artifact: the second waits and finds it done.
+    with FileLock(out / ".lock"):
+        return _build(root, out, progress)
+
+
+def _build(root: Path, out: Path, progress: Progress) -> Build:
+    source = root / "contracts"
     cairo_digest = _digest([source / "cairo_project.toml", *sorted((source / "src").rglob("*.cairo"))])
     wanted = {**CLASSES, **TEST_CLASSES}
 
@@ -183,6 +191,12 @@ def _class_hash(contract: dict[str, Any]) -> int:
     """Whatever version a class names, the node hashes it as the compiler's own."""
     compiled = create_sierra_compiled_contract(json.dumps({**contract, "contract_class_version": HASHED_CLASS_VERSION}))
     return compute_sierra_class_hash(compiled)
+
+
+def _class_hash(contract: Mapping[str, Any]) -> int:
+    """Of a class as it is declared. The version that is hashed is 0.1.0 whatever the class says of itself."""
+    hashed = {**contract, "contract_class_version": "0.1.0"}
+    return compute_sierra_class_hash(create_sierra_compiled_contract(orjson.dumps(hashed).decode()))
 
 
 def _l1_contract(name: str, source: Path, out: Path, progress: Progress) -> L1Contract:
