@@ -65,7 +65,8 @@ def portable() -> Arithmetic:
     return Arithmetic("starknet-py", sign, verify, private_to_stark_key, pedersen_hash)
 
 
-def _chosen() -> Arithmetic:
+def chosen() -> Arithmetic:
+    """The fast one where it is installed."""
     try:
         return fast()
     except ImportError:
@@ -73,7 +74,7 @@ def _chosen() -> Arithmetic:
 
 
 #: The one in use.
-arithmetic: Final = _chosen()
+arithmetic: Final = chosen()
 
 
 def is_on_curve(x: int) -> bool:

@@ -106,8 +106,11 @@ def from_value(value: int) -> Decimal:
 def _to_unit(name: str, amount: object, decimals: int, least: int, most: int) -> int:
     number = _decimal(name, amount)
     sign, digits, exponent = number.as_tuple()
+    shown = str(number) if len(digits) <= _MAX_DIGITS else "of so many digits"
     if not isinstance(exponent, int):
-        raise BadAmount(f"{name} {amount} is not a finite number")
+        raise BadAmount(f"{name} {shown} is not a finite number")
+    if len(digits) > _MAX_DIGITS + decimals:
+        raise BadAmount(f"{name} {shown} is out of range or finer than 1e-{decimals}")
     # By hand: Decimal's own arithmetic rounds to the precision of the caller's context.
     whole = int("".join(map(str, digits)))
     shift = exponent + decimals
@@ -115,18 +118,18 @@ def _to_unit(name: str, amount: object, decimals: int, least: int, most: int) ->
         units = 0
     elif shift >= 0:
         if len(digits) + shift > _MAX_DIGITS:
-            raise BadAmount(f"{name} {amount} is out of range")
+            raise BadAmount(f"{name} {shown} is out of range")
         units = whole * 10**shift
     else:
         # A number with fewer digits than are to be cut off cannot end in that many zeros.
         units, rest = divmod(whole, 10**-shift) if -shift < len(digits) else (0, whole)
         if rest:
-            raise BadAmount(f"{name} {amount} is finer than 1e-{decimals}")
+            raise BadAmount(f"{name} {shown} is finer than 1e-{decimals}")
     if sign:
         units = -units
     if not least <= units <= most:
         raise BadAmount(
-            f"{name} {amount} is out of range: {_from_unit(least, decimals):f} to {_from_unit(most, decimals):f}"
+            f"{name} {shown} is out of range: {_from_unit(least, decimals):f} to {_from_unit(most, decimals):f}"
         )
     return units
 
@@ -134,13 +137,13 @@ def _to_unit(name: str, amount: object, decimals: int, least: int, most: int) ->
 def _decimal(name: str, amount: object) -> Decimal:
     if isinstance(amount, Decimal):
         return amount
-    if isinstance(amount, str) or (isinstance(amount, int) and not isinstance(amount, bool)):
+    if isinstance(amount, int) and not isinstance(amount, bool):
+        return Decimal(amount)
+    if isinstance(amount, str):
         try:
             return Decimal(amount)
         except InvalidOperation:
-            raise BadAmount(f"{name} {amount!r} is not a number") from None
-        except ValueError:
-            raise BadAmount(f"{name} is out of range") from None
+            raise BadAmount(f"{name} {amount[:_MAX_DIGITS]!r} is not a number") from None
     raise BadAmount(f"{name} {amount!r} is a {type(amount).__name__}; give a Decimal, an int or a string")
 
 

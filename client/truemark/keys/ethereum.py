@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from truemark.errors import TruemarkError
+
+_SECP256K1_ORDER: Final = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 
 
 class NotDeterministic(TruemarkError, ValueError):
@@ -51,13 +53,10 @@ class LocalEthSigner:
         from eth_account import Account
 
         data = _key_bytes(private_key)
-        if data is None:
-            raise BadEthKey("an Ethereum private key is a number of 32 bytes; this is not")
-        try:
-            self.__account = Account.from_key(data)
-        except Exception:
-            # Whatever the library says may quote the key.
-            raise BadEthKey("an Ethereum private key is above 0 and below the curve's order; this is not") from None
+        # Checked here: the library takes 0, and quotes the key in what it says of others.
+        if data is None or not 1 <= int.from_bytes(data, "big") < _SECP256K1_ORDER:
+            raise BadEthKey("an Ethereum private key is 32 bytes, above 0 and below the curve's order; this is not")
+        self.__account = Account.from_key(data)
 
     @property
     def address(self) -> str:
