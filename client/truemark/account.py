@@ -32,8 +32,9 @@ DEFAULT_FEES: Final = Fees(
     l1_data_gas=Bound(max_amount=20_000, max_price=10**12),
     l2_gas=Bound(max_amount=200_000_000, max_price=10**11),
 )
-#: A class is paid by its size.
-DECLARE_FEES: Final = replace(DEFAULT_FEES, l2_gas=Bound(max_amount=10_000_000_000, max_price=10**11))
+#: A class is paid by its size: about 60,000 L2 gas for each felt of bytecode, of which it may have 81,920. At most 100
+#: STRK: starknet-devnet gives an account 1,000.
+DECLARE_FEES: Final = replace(DEFAULT_FEES, l2_gas=Bound(max_amount=10_000_000_000, max_price=10**10))
 
 HASH_NOT_FOUND: Final = 29
 CONTRACT_NOT_FOUND: Final = 20
