@@ -132,8 +132,8 @@ class OrderGateway(Protocol):
         ...
 
     async def cancel(self, order_hash: int) -> OrderAck:
-        """Takes what rests of an order off the book; what is matched already settles. The signature stays good on
-        chain: only the contract's own `cancel` ends it.
+        """Takes what rests of an order off the book; what is matched already may still settle, and nothing of it comes
+        back. The signature stays good on chain: only the contract's own `cancel` ends it.
 
         Raises:
             UnknownOrder: there is none.

@@ -61,8 +61,8 @@ class ChainFacts:
         )
 
 
-def fault_of(signed: SignedOrder, facts: OrderFacts) -> str | None:
-    """Why the chain would refuse this order now, whatever it meets."""
+def fault_of(signed: SignedOrder, facts: OrderFacts, size: int = 1) -> str | None:
+    """Why the chain would refuse a fill of `size` (1e-8 of the base asset) of this order now, whatever it meets."""
     order = signed.order
     if order.epoch != facts.epoch:
         return f"it is of epoch {order.epoch}, the venue is in {facts.epoch}"
@@ -74,6 +74,7 @@ def fault_of(signed: SignedOrder, facts: OrderFacts) -> str | None:
         return f"the account has not registered the trading key {signed.key:#x}, or it expired"
     if facts.filled >= order.size:
         return "it is filled or cancelled"
-    if order.reduce_only and (facts.position == 0 or (facts.position > 0) == order.is_buy):
+    reducible = -facts.position if order.is_buy else facts.position
+    if order.reduce_only and reducible < size:
         return f"reduce-only, and the position is {from_size(facts.position)}"
     return None

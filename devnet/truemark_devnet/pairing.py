@@ -21,7 +21,7 @@ from truemark.deployment import Deployment, MarketInfo
 from truemark.errors import TruemarkError
 from truemark.felt import selector, short_string_text
 from truemark.gateway import Fill, FillState, OrderAck, OrderRejected, OrderState, UnknownOrder
-from truemark.orders import Side, SignedOrder
+from truemark.orders import SignedOrder
 from truemark.receipt import parse_receipt
 from truemark.signing import verify
 from truemark.transactions import Call
@@ -31,6 +31,7 @@ from truemark_keeper.reporter import Sender
 from truemark_keeper.slots import Outcome, TransactionRefused
 
 from truemark_devnet.matching import Book, Match, MustNotMatch, Resting
+from truemark_devnet.order_entry import Entry
 from truemark_devnet.order_facts import VenueFacts, fault_of
 
 log = logging.getLogger(__name__)
@@ -48,54 +49,6 @@ class GatewayClosed(TruemarkError, RuntimeError):
 
 class SettlementMismatch(TruemarkError, RuntimeError):
     """A settlement's events do not tell what became of each fill of its batch."""
-
-
-@dataclass(eq=False)
-class _Entry:
-    """One order for as long as this gateway lives."""
-
-    resting: Resting
-    market: MarketInfo
-    filled: int
-    matched: int = 0
-    state: OrderState = OrderState.OPEN
-    reason: str | None = None
-    #: Set while nothing of it waits for settlement.
-    quiet: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def ack(self) -> OrderAck:
-        order = self.resting.signed.order
-        return OrderAck(
-            order_hash=self.resting.order_hash,
-            signed=self.resting.signed,
-            market=order.market,
-            side=Side.BUY if order.is_buy else Side.SELL,
-            size=from_size(order.size),
-            price=from_price(order.limit_price),
-            state=self.state,
-            open=from_size(self.resting.open),
-            matched=from_size(self.matched),
-            filled=from_size(self.filled),
-            reason=self.reason,
-        )
-
-    def close(self, state: OrderState, reason: str | None = None) -> None:
-        """Nothing rests any more. What is matched still settles; the first end of an order is its end."""
-        self.resting.open = 0
-        if not self.state.is_final:
-            self.state, self.reason = state, reason
-
-    def update(self) -> None:
-        """The state that the sizes say, of an order that has not ended otherwise."""
-        if not self.state.is_final:
-            if self.resting.open:
-                self.state = OrderState.OPEN
-            else:
-                self.state = OrderState.MATCHED if self.matched else OrderState.FILLED
-        if self.matched:
-            self.quiet.clear()
-        else:
-            self.quiet.set()
 
 
 class PairingGateway:
@@ -126,7 +79,7 @@ class PairingGateway:
         self._batch_size = batch_size
         self._linger = linger
         self._books: dict[str, Book] = {name: Book() for name in deployment.markets}
-        self._entries: dict[int, _Entry] = {}
+        self._entries: dict[int, Entry] = {}
         self._fills: dict[int, list[Fill]] = {}
         self._waiting: deque[Match] = deque()
         self._work = asyncio.Event()
@@ -178,7 +131,7 @@ class PairingGateway:
         self._drop_expired(book, facts.now)
         self._count += 1
         resting = Resting(signed, order_hash, self._count, signed.order.size - facts.filled)
-        entry = _Entry(resting, market, facts.filled)
+        entry = Entry(resting, market, facts.filled)
         try:
             matches = book.plan(resting, facts.now)
         except MustNotMatch as error:
@@ -190,12 +143,14 @@ class PairingGateway:
     async def cancel(self, order_hash: int) -> OrderAck:
         entry = self._entry(order_hash)
         self._books[entry.resting.signed.order.market].remove(entry.resting)
-        if entry.resting.open:
+        if entry.resting.open or entry.matched:
             entry.close(OrderState.CANCELLED)
         return entry.ack()
 
     async def cancel_all(self, account: int) -> Sequence[OrderAck]:
-        mine = [entry for entry in self._entries.values() if entry.resting.account == account and entry.resting.open]
+        mine = [
+            entry for entry in self._entries.values() if entry.resting.account == account and not entry.state.is_final
+        ]
         return [await self.cancel(entry.resting.order_hash) for entry in mine]
 
     async def order(self, order_hash: int) -> OrderAck:
@@ -205,7 +160,8 @@ class PairingGateway:
         entry = self._entry(order_hash)
         self._hurry.set()
         await asyncio.wait_for(entry.quiet.wait(), timeout)
-        self._check_alive()
+        if entry.matched:
+            self._check_alive()
         return entry.ack()
 
     async def fills(self, account: int) -> Sequence[Fill]:
@@ -245,13 +201,13 @@ class PairingGateway:
             raise OrderRejected(reason or "no market", order_hash)
         return market
 
-    def _entry(self, order_hash: int) -> _Entry:
+    def _entry(self, order_hash: int) -> Entry:
         try:
             return self._entries[order_hash]
         except KeyError:
             raise UnknownOrder(order_hash) from None
 
-    def _entry_of(self, resting: Resting) -> _Entry:
+    def _entry_of(self, resting: Resting) -> Entry:
         return self._entries[resting.order_hash]
 
     def _drop_expired(self, book: Book, now: int) -> None:
@@ -375,7 +331,7 @@ class PairingGateway:
             order_hash=side.order_hash,
             account=order.account,
             market=order.market,
-            side=Side.BUY if order.is_buy else Side.SELL,
+            side=order.side,
             is_maker=side is match.maker,
             size=from_size(match.size),
             price=from_price(match.price),
@@ -406,7 +362,7 @@ class PairingGateway:
         elif result.state is FillState.UNKNOWN:
             faults = list(sides)
         else:
-            faults = [side for side in sides if await self._is_at_fault(side)] or list(sides)
+            faults = [side for side in sides if await self._is_at_fault(side, match.size)] or list(sides)
         for side in faults:
             self._books[side.signed.order.market].remove(side)
             self._entry_of(side).close(OrderState.BUSTED, result.reason)
@@ -415,13 +371,13 @@ class PairingGateway:
                 side.open += match.size
                 self._match_again(side)
 
-    async def _is_at_fault(self, side: Resting) -> bool:
+    async def _is_at_fault(self, side: Resting, size: int) -> bool:
         try:
             facts = await self._facts.of(side.signed, side.order_hash, self._entry_of(side).market.index)
         except TruemarkError as error:
             log.warning("the chain does not say whose fault a refusal was", extra={"error": str(error)})
             return False
-        return fault_of(side.signed, facts) is not None
+        return fault_of(side.signed, facts, size) is not None
 
     def _match_again(self, side: Resting) -> None:
         book = self._books[side.signed.order.market]
