@@ -66,10 +66,6 @@ class AccountScan:
         self._upto = head
         return frozenset(self._found)
 
-    def forget(self) -> None:
-        """The next call reads everything."""
-        self._upto, self._found = None, set()
-
     async def _continues(self, upto: Head, head: Head) -> bool:
         if head.number < upto.number:
             return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -98,13 +99,15 @@ def report(
         console = Console(highlight=False)
         said = await service.report()
         for item in said.refused:
-            console.print(f"held back: {item.market}: {item.reason}", markup=False)
+            console.print(f"held back: {item.market}: {item.reason}", markup=False, soft_wrap=True)
         if said.outcome is None:
             raise NotDone("nothing was reported: no price may be published")
         said.outcome.or_raise()
         for quote in said.sent:
-            console.print(f"{quote.market}  {quote.decimal}")
-        console.print(f"reported in block {said.outcome.block_number}, transaction {said.outcome.hash:#x}")
+            console.print(f"{quote.market}  {quote.decimal.normalize():f}")
+        console.print(
+            f"reported in block {said.outcome.block_number}, transaction {said.outcome.hash:#x}", soft_wrap=True
+        )
 
     _with_keeper(settings, work)
 
@@ -129,10 +132,12 @@ def liquidate(
         console = Console(highlight=False)
         sweep = await service.liquidate()
         for done in sweep.liquidated:
-            console.print(f"liquidated: {done.account:#x} in market {done.market}, size {done.size}")
+            console.print(f"liquidated: {done.account:#x} in market {done.market}, size {done.size}", soft_wrap=True)
         left: list[LiquidationRefused | Vetoed] = [*sweep.refused, *sweep.vetoed]
         for item in left:
-            console.print(f"left alone: {item.account:#x} in market {item.market}: {item.reason}", markup=False)
+            console.print(
+                f"left alone: {item.account:#x} in market {item.market}: {item.reason}", markup=False, soft_wrap=True
+            )
         console.print(f"{len(sweep.liquidated)} liquidations from block {sweep.block} on")
         for outcome in sweep.transactions:
             outcome.or_raise()
@@ -174,7 +179,7 @@ def _key(keystore: Path | None, password_env: str | None, key_env: str | None) -
 
 
 def _with_keeper(settings: KeeperConfig, work: Callable[..., Awaitable[None]]) -> None:
-    logs.setup()
+    logs.setup(logging.WARNING)
 
     async def inside() -> None:
         from truemark_keeper.service import keeper

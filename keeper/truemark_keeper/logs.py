@@ -18,7 +18,8 @@ class TextFormatter(logging.Formatter):
         extra = [
             f"{name}={value}" for name, value in vars(record).items() if name not in _STANDARD and value is not None
         ]
-        line = " ".join([time, record.levelname, record.getMessage(), *extra])
+        # One line, whatever a node says.
+        line = " ".join(" ".join([time, record.levelname, record.getMessage(), *extra]).split())
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
 
 

@@ -39,8 +39,6 @@ class Head:
     """
 
     number: int
-    #: Seconds.
-    timestamp: int
     fingerprint: bytes
 
 
@@ -107,4 +105,4 @@ def _head(header: dict[str, Any]) -> Head:
         # As numbers: nodes disagree on leading zeros.
         digest.update(int(value, 16).to_bytes(32, "big"))
     digest.update(number.to_bytes(8, "big") + timestamp.to_bytes(8, "big"))
-    return Head(number, timestamp, digest.digest())
+    return Head(number, digest.digest())

@@ -404,4 +404,4 @@ def _outcome(slot: Slot, tx_hash: int, receipt: dict[str, Any]) -> Outcome:
 
 
 def _explain(error: RpcError) -> str:
-    return f"{error.message}: {error.data}" if error.data else str(error.message)
+    return f"{error.message}: {revert_reason(error.data)}" if error.data else str(error.message)
