@@ -81,7 +81,7 @@ def up(
         with console.status("starting the nodes") if console.is_terminal else contextlib.nullcontext():
             result = devnets.up(owned=foreground, **asked)
         said = {"started": "started", "running": "runs already", "repaired": "the gate was started again"}
-        console.print(f"devnet: {said[result.how]}", highlight=False)
+        _say(console, f"devnet: {said[result.how]}")
         _print_endpoints(console, result.nodes)
         if foreground:
             _stay(console, result.nodes)
@@ -110,7 +110,7 @@ def down() -> None:
     from truemark_devnet import nodes as devnets
 
     stopped = devnets.down()
-    Console().print(f"stopped: {', '.join(stopped)}" if stopped else "nothing was running", highlight=False)
+    _say(Console(), f"stopped: {', '.join(stopped)}" if stopped else "nothing was running")
 
 
 @devnet.command("time")
@@ -131,10 +131,7 @@ def time_(
         elif to:
             raise typer.BadParameter("+SECONDS, seconds since 1970, or run")
         held = control.held_time()
-        Console().print(
-            f"L1 {control.l1_time()}, L2 {control.l2_time()}, {'runs' if held is None else 'stands still'}",
-            highlight=False,
-        )
+        _say(Console(), f"L1 {control.l1_time()}, L2 {control.l2_time()}, {'runs' if held is None else 'stands still'}")
 
 
 @devnet.command()
@@ -159,7 +156,7 @@ def admission(
     line = "admission is open" if now.is_open else "admission is closed"
     if now.allowed:
         line += f" but to {', '.join(hex(address) for address in sorted(now.allowed))}"
-    Console(soft_wrap=True).print(line, highlight=False)
+    _say(Console(), line)
 
 
 @devnet.command()
@@ -178,7 +175,7 @@ def doctor() -> None:
         rows.append([host.names[0], "", "PATH" if path else "missing", found])
     console = Console()
     _print_rows(console, rows)
-    console.print(f"cache: {report.cache}", highlight=False, soft_wrap=True)
+    _say(console, f"cache: {report.cache}")
     if not report.healthy:
         raise typer.Exit(1)
 
@@ -192,7 +189,7 @@ def tools() -> None:
     console = Console()
     with interruptible(), ConsoleReporter(console) as reporter:
         found = ensure(reporter=reporter)
-    console.print(f"all {len(found)} tools are ready", highlight=False)
+    _say(console, f"all {len(found)} tools are ready")
 
 
 @devnet.command()
@@ -201,16 +198,16 @@ def clean(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = Fals
     from truemark_devnet.toolchain import Cache
 
     cache = Cache.of_user()
-    console = Console(soft_wrap=True)
+    console = Console()
     if not cache.root.is_dir():
-        console.print(f"{cache.root} is not there", highlight=False)
+        _say(console, f"{cache.root} is not there")
         return
     size = f"{cache.size() / 2**30:.1f} GB"
     if not yes and not typer.confirm(f"Remove {cache.root} ({size})? To build it again takes 30 to 45 minutes."):
         raise typer.Exit(1)
-    with cache.lock(lambda path: console.print(f"waiting for a build to end ({path})", highlight=False)):
+    with cache.lock(lambda path: _say(console, f"waiting for a build to end ({path})")):
         cache.remove()
-    console.print(f"removed {size}", highlight=False)
+    _say(console, f"removed {size}")
 
 
 @devnet.command()
@@ -230,8 +227,8 @@ def contracts(
     elif write:
         work.format_contracts()
     else:
-        built = work.compile_contracts(lambda line: console.print(line, highlight=False))
-        console.print(f"{len(built.classes)} Cairo classes and {len(built.l1)} Vyper contracts are up to date")
+        built = work.compile_contracts(lambda line: _say(console, line))
+        _say(console, f"{len(built.classes)} Cairo classes and {len(built.l1)} Vyper contracts are up to date")
 
 
 @devnet.command()
@@ -245,6 +242,20 @@ def deploy(
     command = _part("truemark_devnet.deploy", "deploy_command")
     nodes = devnets.attach()
     asyncio.run(command(nodes, profile=profile, manifest=home_of_user() / "deployment.json", console=Console()))
+
+
+@devnet.command("open")
+def open_(
+    to: Annotated[str, typer.Argument(help="CancelOnly, PostOnly or Full")] = "Full",
+) -> None:
+    """Takes the deployed venue up to a mode, step by step, as far as the state of the chain allows it."""
+    from truemark_devnet import nodes as devnets
+    from truemark_devnet.state import home_of_user
+
+    command = _part("truemark_devnet.deploy", "open_command")
+    home = home_of_user()
+    nodes = devnets.attach()
+    asyncio.run(command(nodes, to=to, manifest=home / "deployment.json", reports=home / "reports", console=Console()))
 
 
 def demo(
@@ -291,13 +302,13 @@ def _stay(console: Console, nodes: Nodes) -> None:
     """Until Ctrl-C, or until a node ends."""
     from truemark_devnet import nodes as devnets
 
-    console.print("Ctrl-C stops them", highlight=False)
+    _say(console, "Ctrl-C stops them")
     try:
         while True:
             nodes.check()
             time.sleep(0.5)
     except KeyboardInterrupt:
-        console.print("stopping", highlight=False)
+        _say(console, "stopping")
     finally:
         devnets.down()
 
@@ -308,28 +319,29 @@ def _print_endpoints(console: Console, nodes: Nodes) -> None:
         [
             ["L1", nodes.l1_url, f"chain {nodes.l1_chain_id}"],
             ["L2", nodes.l2_url, f"chain {nodes.l2_chain_id:#x} ({_text(nodes.l2_chain_id)})"],
-            ["logs", str(nodes.directory / "logs")],
         ],
     )
+    _say(console, f"logs in {nodes.directory / 'logs'}")
 
 
 def _print_status(console: Console, found: Status) -> None:
     if found.state == "down":
-        console.print(f"nothing runs from {found.home}", highlight=False, soft_wrap=True)
+        _say(console, f"nothing runs from {found.home}")
         return
     rows = [["node", "state", "url", "pid", "log"]]
     rows += [[part.name, part.state, part.url, str(part.pid), part.log] for part in found.parts.values()]
     _print_rows(console, rows)
     if found.state == "up":
         held = "runs" if found.held_time is None else f"stands still at {found.held_time}"
-        console.print(
-            f"L1 chain {found.l1_chain_id}, L2 chain {found.l2_chain_id:#x} ({_text(found.l2_chain_id)}), "
-            f"admission {found.admission}, time {held}",
-            highlight=False,
-            soft_wrap=True,
-        )
+        l2 = f"{found.l2_chain_id:#x} ({_text(found.l2_chain_id)})"
+        _say(console, f"L1 chain {found.l1_chain_id}, L2 chain {l2}, admission {found.admission}, time {held}")
     else:
-        Console(stderr=True, soft_wrap=True).print(found.problem, style="red", highlight=False, markup=False)
+        Console(stderr=True).print(found.problem, style="red", highlight=False, markup=False, soft_wrap=True)
+
+
+def _say(console: Console, line: str) -> None:
+    """One line as it is: never cut or broken at the width of the terminal."""
+    console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def _print_rows(console: Console, rows: list[list[str]]) -> None:
@@ -337,7 +349,7 @@ def _print_rows(console: Console, rows: list[list[str]]) -> None:
     widths = [max(len(row[at]) for row in rows if at < len(row)) for at in range(max(map(len, rows)))]
     for row in rows:
         line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)).rstrip()
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+        _say(console, line)
 
 
 def _text(chain_id: int) -> str:

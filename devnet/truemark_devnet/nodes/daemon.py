@@ -16,7 +16,7 @@ from truemark_devnet.nodes.control import NodeError
 from truemark_devnet.nodes.handle import Nodes
 from truemark_devnet.nodes.launch import MARK, Launched, NodeDied, Running, is_healthy, launch, launch_gate
 from truemark_devnet.nodes.settings import L1_CHAIN_ID, NodeSettings
-from truemark_devnet.processes import last_line, marked, stop
+from truemark_devnet.processes import last_line, marked, stop, uninterrupted
 from truemark_devnet.state import BadState, DevnetState, NodeRecord, home_of_user, state_file
 
 #: Seconds that `up` waits for another `up` or `down`.
@@ -195,7 +195,8 @@ def _start(home: Path, settings: NodeSettings, *, owned: bool) -> Nodes:
                 nodes.control.increase_time(0)
             _save(home, settings, launched.gate_token, launched.running, ready=True)
         except BaseException:
-            nodes.stop()
+            with uninterrupted():
+                nodes.stop()
             raise
     except BaseException:
         state_file(home).unlink(missing_ok=True)

@@ -19,7 +19,7 @@ from truemark_devnet.gate.__main__ import TOKEN_VARIABLE
 from truemark_devnet.nodes import ports
 from truemark_devnet.nodes.ports import HOST, PortInUse
 from truemark_devnet.nodes.settings import INITIAL_BALANCE, L1_CHAIN_ID, NodeSettings
-from truemark_devnet.processes import ProcessId, last_line, spawn, stop
+from truemark_devnet.processes import ProcessId, last_line, spawn, stop, uninterrupted
 from truemark_devnet.toolchain import find_tool
 
 #: Marks every process of a devnet with its folder: what a crash leaves can be found again.
@@ -110,13 +110,15 @@ def launch_gate(directory: Path, settings: NodeSettings, running: Mapping[str, R
     port = running["gate"].port
     ports.demand("the gate", port)
     command = _gate_command(settings, running["l1"].url, running["l2"].url, port, directory)
-    gate = _start("gate", command, port, directory, False, {TOKEN_VARIABLE: token})
+    started: dict[str, Running] = {}
     try:
-        _await_health({"gate": gate}, settings)
+        with uninterrupted():
+            started["gate"] = _start("gate", command, port, directory, False, {TOKEN_VARIABLE: token})
+        _await_health(started, settings)
     except BaseException:
-        stop([gate.process])
+        _stop_all(started)
         raise
-    return gate
+    return started["gate"]
 
 
 def is_healthy(running: Running, settings: NodeSettings) -> bool:
@@ -150,19 +152,26 @@ def _launch_once(
     try:
         for part, command in commands.items():
             secret = {TOKEN_VARIABLE: token} if part == "gate" else {}
-            running[part] = _start(part, command, chosen[part], directory, owned, secret)
-            recorded(token, running)
+            with uninterrupted():
+                running[part] = _start(part, command, chosen[part], directory, owned, secret)
+                recorded(token, running)
         _await_health(running, settings)
     except NodeDied as error:
-        stop([node.process for node in running.values()])
+        _stop_all(running)
         lost = [node for part, node in running.items() if wanted[part] is None and _lost_its_port(node)]
         if lost:
             raise _PortLost(str(error)) from error
         raise
     except BaseException:
-        stop([node.process for node in running.values()])
+        _stop_all(running)
         raise
     return Launched(settings, directory, token, running)
+
+
+def _stop_all(running: Mapping[str, Running]) -> None:
+    """To the end, also when Ctrl-C is pressed again."""
+    with uninterrupted():
+        stop([node.process for node in running.values()])
 
 
 def _anvil_command(binary: Path, settings: NodeSettings, port: int) -> list[str]:

@@ -32,8 +32,7 @@ def ensure(names: Iterable[str] | None = None, reporter: Reporter | None = None)
     cache = Cache.of_user()
     if not all(_is_ready(tool, cache) for tool in wanted):
         missing = [tool for tool in wanted if find(tool, deep=True) is None]
-        for source in dict.fromkeys(tool.source for tool in missing):
-            demand_host_tools(source)
+        demand_host_tools(*dict.fromkeys(tool.source for tool in missing))
         with cache.lock(lambda path: told.say(f"another process is building the tools: waiting for it ({path})")):
             # The other process may have built them meanwhile.
             for tool in wanted:

@@ -87,19 +87,19 @@ def which_host_tool(host: HostTool) -> Path | None:
     return None
 
 
-def demand_host_tools(source: Source) -> None:
+def demand_host_tools(*sources: Source) -> None:
     """
     Raises:
-        ToolMissing: the machine lacks something that is needed to get tools of this kind.
+        ToolMissing: the machine lacks something that is needed to get tools of these kinds.
     """
-    missing = missing_host_tools(source)
+    missing = [host for source in sources for host in missing_host_tools(source)]
     if missing:
         raise ToolMissing(
             "missing on this machine: "
             + "; ".join(f"{host.names[0]}, {host.why} ({host.how})" for host in missing)
             + "; or put the tools themselves on the PATH"
         )
-    if source is Source.CARGO:
+    if Source.CARGO in sources:
         cargo = which_host_tool(CARGO)
         said = version_of(cargo) if cargo is not None else None
         if said is not None and tuple(int(part) for part in said.split(".")[:2]) < OLDEST_RUST:

@@ -13,7 +13,7 @@ from typing import IO
 
 from truemark.errors import TruemarkError
 
-from truemark_devnet.processes import die_with_parent, stop_group
+from truemark_devnet.processes import die_with_parent, stop_group, uninterrupted
 from truemark_devnet.toolchain.progress import Reporter
 
 #: `    Building [=====>      ] 12/531: serde, syn`
@@ -68,8 +68,33 @@ def run(
         ToolBuildFailed: the command ended with an error, or could not be started.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
+    child: subprocess.Popen[bytes] | None = None
     try:
-        child = subprocess.Popen(
+        with uninterrupted():
+            child = _start(command, env, cwd, name)
+        with log.open("w") as file:
+            file.write(f"$ {' '.join(command)}\n")
+            output, errors = _pump(child, file, listen)
+        code = child.wait()
+    except BaseException:
+        if child is not None:
+            with uninterrupted():
+                stop_group(child)
+        raise
+    finally:
+        for pipe in (child.stdout, child.stderr) if child is not None else ():
+            if pipe is not None:
+                pipe.close()
+    if code != 0:
+        cause = _ERROR.search(errors)
+        said = cause.group(0) if cause else (errors.strip() or output.strip() or f"exit code {code}").splitlines()[-1]
+        raise ToolBuildFailed(f"{name} could not be built: {said.strip()} (log: {log})")
+    return output
+
+
+def _start(command: list[str], env: Mapping[str, str], cwd: Path, name: str) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(
             command,
             env=dict(env),
             cwd=cwd,
@@ -81,23 +106,6 @@ def run(
         )
     except OSError as error:
         raise ToolBuildFailed(f"{name}: {command[0]} cannot be started: {error.strerror}") from error
-    try:
-        with log.open("w") as file:
-            file.write(f"$ {' '.join(command)}\n")
-            output, errors = _pump(child, file, listen)
-        code = child.wait()
-    except BaseException:
-        stop_group(child)
-        raise
-    finally:
-        for pipe in (child.stdout, child.stderr):
-            if pipe is not None:
-                pipe.close()
-    if code != 0:
-        cause = _ERROR.search(errors)
-        said = cause.group(0) if cause else (errors.strip() or output.strip() or f"exit code {code}").splitlines()[-1]
-        raise ToolBuildFailed(f"{name} could not be built: {said.strip()} (log: {log})")
-    return output
 
 
 def _pump(child: subprocess.Popen[bytes], log: IO[str], listen: Callable[[str], None]) -> tuple[str, str]:
