@@ -72,7 +72,9 @@ fn by(name: felt252) {
 }
 
 fn guarded() -> (IAccessDispatcher, IAccessSafeDispatcher, IGuardedSafeDispatcher) {
-    let (contract_address, _) = deploy_syscall(Guarded::TEST_CLASS_HASH, 0, array!['admin'].span(), false)
+    let (contract_address, _) = deploy_syscall(
+        Guarded::TEST_CLASS_HASH, 0, array!['admin'].span(), false,
+    )
         .unwrap_syscall();
     by('admin');
     (
@@ -98,7 +100,9 @@ fn a_contract_has_an_admin_from_the_start() {
     let (access, _, _) = guarded();
     assert_eq!(access.admin(), person('admin'));
     let account = person('admin');
-    happened(access, AccessComponent::Event::AdminChanged(AccessComponent::AdminChanged { account }));
+    happened(
+        access, AccessComponent::Event::AdminChanged(AccessComponent::AdminChanged { account }),
+    );
     let refusal = deploy_syscall(Guarded::TEST_CLASS_HASH, 0, array![0].span(), false);
     refused(refusal, 'ACCESS: zero admin');
 }
@@ -118,7 +122,9 @@ fn a_role_is_given_and_taken_by_the_admin() {
     pop_log::<AccessComponent::Event>(access.contract_address).unwrap();
     access.grant_role(OPERATOR, account);
     let role = OPERATOR;
-    happened(access, AccessComponent::Event::RoleGranted(AccessComponent::RoleGranted { role, account }));
+    happened(
+        access, AccessComponent::Event::RoleGranted(AccessComponent::RoleGranted { role, account }),
+    );
     assert!(access.has_role(OPERATOR, account) && !access.has_role(GUARDIAN, account));
     by('olga');
     guarded.operate().unwrap();
@@ -126,7 +132,9 @@ fn a_role_is_given_and_taken_by_the_admin() {
     refused(guarded.stop(), 'ACCESS: may not stop');
     by('admin');
     access.revoke_role(OPERATOR, account);
-    happened(access, AccessComponent::Event::RoleRevoked(AccessComponent::RoleRevoked { role, account }));
+    happened(
+        access, AccessComponent::Event::RoleRevoked(AccessComponent::RoleRevoked { role, account }),
+    );
     by('olga');
     refused(guarded.operate(), 'GUARDED: not an operator');
 }
@@ -159,13 +167,17 @@ fn an_admin_is_handed_over_in_two_steps() {
     pop_log::<AccessComponent::Event>(access.contract_address).unwrap();
     access.propose_admin(person('anna'));
     let account = person('anna');
-    happened(access, AccessComponent::Event::AdminProposed(AccessComponent::AdminProposed { account }));
+    happened(
+        access, AccessComponent::Event::AdminProposed(AccessComponent::AdminProposed { account }),
+    );
     // Nothing has changed yet.
     guarded.administer().unwrap();
     refused(safe.accept_admin(), 'ACCESS: not proposed');
     by('anna');
     access.accept_admin();
-    happened(access, AccessComponent::Event::AdminChanged(AccessComponent::AdminChanged { account }));
+    happened(
+        access, AccessComponent::Event::AdminChanged(AccessComponent::AdminChanged { account }),
+    );
     assert_eq!(access.admin(), account);
     guarded.administer().unwrap();
     refused(safe.accept_admin(), 'ACCESS: not proposed');

@@ -1,11 +1,13 @@
-/// The L2 side of the bridge: mints what L1 locked, burns what L1 is to pay, and hands on the epoch that L1 counts.
+/// The L2 side of the bridge: mints what L1 locked, burns what L1 is to pay, and hands on the epoch
+/// that L1 counts.
 ///
 /// Its own token balance is what is parked: deposits that could not be delivered.
 #[starknet::contract]
 pub mod Bridge {
     use core::num::traits::Zero;
     use starknet::storage::{
-        Map, StorageMapReadAccess, StorageMapWriteAccess, StoragePointerReadAccess, StoragePointerWriteAccess,
+        Map, StorageMapReadAccess, StorageMapWriteAccess, StoragePointerReadAccess,
+        StoragePointerWriteAccess,
     };
     use starknet::syscalls::send_message_to_l1_syscall;
     use starknet::{
@@ -21,7 +23,8 @@ pub mod Bridge {
     use crate::oracle::interface::{IOracleDispatcher, IOracleDispatcherTrait};
     use crate::rules::modes::{Action, allows};
     use crate::token::interface::{
-        IBridgedTokenDispatcher, IBridgedTokenDispatcherTrait, IERC20Dispatcher, IERC20DispatcherTrait,
+        IBridgedTokenDispatcher, IBridgedTokenDispatcherTrait, IERC20Dispatcher,
+        IERC20DispatcherTrait,
     };
     use crate::vault::interface::{
         IVaultDispatcher, IVaultDispatcherTrait, IVaultSafeDispatcher, IVaultSafeDispatcherTrait,
@@ -52,8 +55,8 @@ pub mod Bridge {
         parked_count: u64,
         parked_total: u128,
         parked: Map<u64, ParkedDeposit>,
-        /// Nonces of the deposit messages that were handled. A rollback that erases a deposit erases its mark, so it
-        /// can be delivered again, once.
+        /// Nonces of the deposit messages that were handled. A rollback that erases a deposit
+        /// erases its mark, so it can be delivered again, once.
         delivered: Map<felt252, bool>,
     }
 
@@ -134,7 +137,8 @@ pub mod Bridge {
         pub to: u64,
     }
 
-    /// Messages can arrive out of order; an epoch that is not above the current one changes nothing.
+    /// Messages can arrive out of order; an epoch that is not above the current one changes
+    /// nothing.
     #[derive(Drop, Debug, PartialEq, starknet::Event)]
     pub struct EpochIgnored {
         pub epoch: u64,
@@ -156,8 +160,8 @@ pub mod Bridge {
         self.access.initializer(admin);
     }
 
-    /// Never reverts on what a depositor chose: what cannot be delivered is parked. It reverts for another sender,
-    /// another token, no amount, and a message that was handled before.
+    /// Never reverts on what a depositor chose: what cannot be delivered is parked. It reverts for
+    /// another sender, another token, no amount, and a message that was handled before.
     #[l1_handler]
     fn handle_deposit(
         ref self: ContractState,
@@ -176,16 +180,24 @@ pub mod Bridge {
         self.delivered.write(nonce, true);
 
         match self.deliver(destination, recipient, amount) {
-            Ok((
-                destination, recipient,
-            )) => self.emit(DepositDelivered { recipient, depositor, nonce, destination, amount }),
+            Ok((destination, recipient)) => self
+                .emit(DepositDelivered { recipient, depositor, nonce, destination, amount }),
             Err(reason) => {
                 let id = self.parked_count.read() + 1;
                 self.parked_count.write(id);
                 self.parked_total.write(self.parked_total.read() + amount);
                 let parked_at = get_block_timestamp();
-                self.parked.write(id, ParkedDeposit { depositor, recipient, destination, amount, parked_at });
-                self.emit(DepositParked { recipient, depositor, id, nonce, destination, amount, reason });
+                self
+                    .parked
+                    .write(
+                        id, ParkedDeposit { depositor, recipient, destination, amount, parked_at },
+                    );
+                self
+                    .emit(
+                        DepositParked {
+                            recipient, depositor, id, nonce, destination, amount, reason,
+                        },
+                    );
             },
         }
     }
@@ -200,14 +212,17 @@ pub mod Bridge {
         }
         self.epoch.write(epoch);
         self.emit(EpochChanged { from: current, to: epoch });
-        // All three or none: an epoch that only some of them know would let old messages through at the others.
+        // All three or none: an epoch that only some of them know would let old messages through at
+        // the others.
         IOracleDispatcher { contract_address: self.oracle.read() }.set_epoch(epoch);
         IClearinghouseDispatcher { contract_address: self.clearinghouse.read() }.set_epoch(epoch);
     }
 
     #[abi(embed_v0)]
     impl BridgeImpl of IBridge<ContractState> {
-        fn withdraw(ref self: ContractState, epoch: u64, l1_recipient: EthAddress, amount: u128) -> u64 {
+        fn withdraw(
+            ref self: ContractState, epoch: u64, l1_recipient: EthAddress, amount: u128,
+        ) -> u64 {
             assert(epoch == self.epoch.read(), 'BRIDGE: another epoch');
             self.assert_connected();
             assert(l1_recipient.is_non_zero(), 'BRIDGE: zero L1 recipient');
@@ -234,11 +249,17 @@ pub mod Bridge {
             assert(
                 !claimable
                     || get_caller_address().into() == parked.recipient
-                    || get_block_timestamp() >= parked.parked_at + RETURN_DELAY,
+                    || get_block_timestamp() >= parked.parked_at
+                    + RETURN_DELAY,
                 'BRIDGE: return delay not over',
             );
             let counter = self.release(get_contract_address(), parked.depositor, parked.amount);
-            self.emit(ParkedReturned { depositor: parked.depositor, id, amount: parked.amount, counter });
+            self
+                .emit(
+                    ParkedReturned {
+                        depositor: parked.depositor, id, amount: parked.amount, counter,
+                    },
+                );
         }
 
         fn parked(self: @ContractState, id: u64) -> ParkedDeposit {
@@ -312,9 +333,11 @@ pub mod Bridge {
                     && vault.is_non_zero(),
                 'BRIDGE: zero address',
             );
-            // The token's and the venue's contracts know this one's address, so they come after it: they are checked here.
+            // The token's and the venue's contracts know this one's address, so they come after it:
+            // they are checked here.
             assert(
-                IBridgedTokenDispatcher { contract_address: token }.bridge() == get_contract_address()
+                IBridgedTokenDispatcher { contract_address: token }
+                    .bridge() == get_contract_address()
                     && IClearinghouseDispatcher { contract_address: clearinghouse }.token() == token
                     && IVaultDispatcher { contract_address: vault }.asset() == token,
                 'BRIDGE: another token',
@@ -347,7 +370,8 @@ pub mod Bridge {
             let token = self.token.read();
             let minter = IBridgedTokenDispatcher { contract_address: token };
             let here = get_contract_address();
-            let (destination, recipient) = match (destination_of(destination), self.recipient_of(recipient)) {
+            let (destination, recipient) =
+                match (destination_of(destination), self.recipient_of(recipient)) {
                 (Some(destination), Some(recipient)) => (destination, recipient),
                 (
                     None, _,
@@ -384,7 +408,8 @@ pub mod Bridge {
             }
         }
 
-        /// None for what could never claim or use a deposit: no address, or a contract of the venue.
+        /// None for what could never claim or use a deposit: no address, or a contract of the
+        /// venue.
         fn recipient_of(self: @ContractState, recipient: felt252) -> Option<ContractAddress> {
             let address: ContractAddress = recipient.try_into()?;
             if address.is_zero()
@@ -409,17 +434,23 @@ pub mod Bridge {
 
         /// Burns and registers the payment on L1.
         fn release(
-            ref self: ContractState, account: ContractAddress, l1_recipient: EthAddress, amount: u128,
+            ref self: ContractState,
+            account: ContractAddress,
+            l1_recipient: EthAddress,
+            amount: u128,
         ) -> u64 {
             let counter = self.withdrawal_count.read() + 1;
             self.withdrawal_count.write(counter);
             let epoch = self.epoch.read();
             self.emit(WithdrawalRegistered { account, l1_recipient, amount, epoch, counter });
-            IBridgedTokenDispatcher { contract_address: self.token.read() }.burn(account, amount.into());
+            IBridgedTokenDispatcher { contract_address: self.token.read() }
+                .burn(account, amount.into());
             let payload = array![
-                self.l1_token.read().into(), l1_recipient.into(), amount.into(), epoch.into(), counter.into(),
+                self.l1_token.read().into(), l1_recipient.into(), amount.into(), epoch.into(),
+                counter.into(),
             ];
-            send_message_to_l1_syscall(self.l1_bridge.read().into(), payload.span()).unwrap_syscall();
+            send_message_to_l1_syscall(self.l1_bridge.read().into(), payload.span())
+                .unwrap_syscall();
             counter
         }
     }
@@ -433,14 +464,15 @@ pub mod Bridge {
         }
     }
 
-    /// Hands the bridge's tokens on; a refusal comes back as its reason. In Halted a deposit is parked here rather
-    /// than held by the clearinghouse, so that it can go back to L1.
+    /// Hands the bridge's tokens on; a refusal comes back as its reason. In Halted a deposit is
+    /// parked here rather than held by the clearinghouse, so that it can go back to L1.
     #[feature("safe_dispatcher")]
     fn forward(
         destination: Destination, target: ContractAddress, recipient: ContractAddress, amount: u128,
     ) -> Result<(), felt252> {
         if destination == Destination::Vault {
-            return match (IVaultSafeDispatcher { contract_address: target }).deposit(amount.into(), recipient) {
+            return match (IVaultSafeDispatcher { contract_address: target })
+                .deposit(amount.into(), recipient) {
                 Ok(_) => Ok(()),
                 Err(panic) => Err(reason_of(panic)),
             };

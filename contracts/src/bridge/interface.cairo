@@ -9,7 +9,8 @@ pub enum Destination {
     Vault,
 }
 
-/// A deposit that could not be delivered: claimable by its recipient, returnable to its L1 depositor.
+/// A deposit that could not be delivered: claimable by its recipient, returnable to its L1
+/// depositor.
 #[derive(Copy, Drop, Serde, PartialEq, Debug, starknet::Store)]
 pub struct ParkedDeposit {
     pub depositor: EthAddress,
@@ -22,7 +23,8 @@ pub struct ParkedDeposit {
 }
 
 /// Messages L1 -> L2 (`l1_handler`s, from the L1 bridge only):
-///   handle_deposit(from_address, l1_token, depositor, destination: 0 wallet | 1 margin | 2 vault, recipient, amount)
+///   handle_deposit(from_address, l1_token, depositor, destination: 0 wallet | 1 margin | 2 vault,
+///   recipient, amount)
 ///   handle_epoch(from_address, epoch)
 /// Messages L2 -> L1, payload: [l1_token, l1_recipient, amount, epoch, counter].
 #[starknet::interface]
@@ -31,8 +33,8 @@ pub trait IBridge<TState> {
     fn withdraw(ref self: TState, epoch: u64, l1_recipient: EthAddress, amount: u128) -> u64;
     /// A parked deposit, by its recipient, to its own wallet.
     fn claim_parked(ref self: TState, id: u64);
-    /// A parked deposit back to its L1 depositor: by its recipient, or by anyone once the return delay is over, or at
-    /// once if its recipient is none that could claim it.
+    /// A parked deposit back to its L1 depositor: by its recipient, or by anyone once the return
+    /// delay is over, or at once if its recipient is none that could claim it.
     fn return_parked(ref self: TState, id: u64);
     /// Ids count from 1.
     fn parked(self: @TState, id: u64) -> ParkedDeposit;

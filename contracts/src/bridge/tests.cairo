@@ -1,24 +1,25 @@
-//! The deployed bridge with the real token and vault, on a stand-in of the clearinghouse and the oracle: what a message
-//! from L1 does, what is parked and how it leaves, what goes back to L1.
+//! The deployed bridge with the real token and vault, on a stand-in of the clearinghouse and the
+//! oracle: what a message from L1 does, what is parked and how it leaves, what goes back to L1.
 
 use core::num::traits::Zero;
 use starknet::syscalls::deploy_syscall;
 use starknet::testing::{
-    pop_l2_to_l1_message, pop_log, pop_log_raw, set_block_timestamp, set_contract_address, set_nonce,
+    pop_l2_to_l1_message, pop_log, pop_log_raw, set_block_timestamp, set_contract_address,
+    set_nonce,
 };
 use starknet::{ContractAddress, EthAddress, SyscallResultTrait};
 use crate::bridge::contract::Bridge;
 use crate::bridge::interface::{
-    Destination, IBridgeDispatcher, IBridgeDispatcherTrait, IBridgeSafeDispatcher, IBridgeSafeDispatcherTrait,
-    ParkedDeposit,
+    Destination, IBridgeDispatcher, IBridgeDispatcherTrait, IBridgeSafeDispatcher,
+    IBridgeSafeDispatcherTrait, ParkedDeposit,
 };
 use crate::clearinghouse::interface::Mode;
 use crate::token::contract::CollateralToken;
 use crate::token::interface::{IERC20Dispatcher, IERC20DispatcherTrait};
 use crate::vault::contract::Vault;
 use crate::vault::mocks::{
-    IMockHouseDispatcher, IMockHouseDispatcherTrait, IMockOracleDispatcher, IMockOracleDispatcherTrait, MockHouse,
-    MockOracle,
+    IMockHouseDispatcher, IMockHouseDispatcherTrait, IMockOracleDispatcher,
+    IMockOracleDispatcherTrait, MockHouse, MockOracle,
 };
 
 const START: u64 = 1_700_000_000;
@@ -118,7 +119,8 @@ fn connected() -> Desk {
     desk
 }
 
-/// As the sequencer runs a message from L1: the handler as the outermost call, on the bridge's storage.
+/// As the sequencer runs a message from L1: the handler as the outermost call, on the bridge's
+/// storage.
 fn from_l1(desk: Desk, nonce: felt252, sender: felt252, arguments: Span<felt252>, epoch: bool) {
     set_nonce(nonce);
     let mut calldata = array![sender];
@@ -170,7 +172,9 @@ fn parked(desk: Desk, recipient: felt252, destination: felt252, amount: u128, re
     let id = desk.bridge.parked_count();
     assert_eq!(
         desk.bridge.parked(id),
-        ParkedDeposit { depositor: eth(DEPOSITOR), recipient, destination, amount, parked_at: START },
+        ParkedDeposit {
+            depositor: eth(DEPOSITOR), recipient, destination, amount, parked_at: START,
+        },
     );
     let expected = Bridge::DepositParked {
         recipient, depositor: eth(DEPOSITOR), id, nonce: 7, destination, amount, reason,
@@ -196,15 +200,22 @@ fn a_bridge_is_connected_once_by_its_admin() {
     let safe = safe(desk);
     let (l1_bridge, l1_token) = (eth(L1_BRIDGE), eth(L1_TOKEN));
     by('nobody');
-    refused(safe.connect(token, l1_bridge, l1_token, oracle, house, vault), 'ACCESS: not the admin');
+    refused(
+        safe.connect(token, l1_bridge, l1_token, oracle, house, vault), 'ACCESS: not the admin',
+    );
     by('admin');
     let zero = Zero::zero();
     for (token, l1_bridge, l1_token, oracle, house, vault) in array![
-        (zero, l1_bridge, l1_token, oracle, house, vault), (token, eth(0), l1_token, oracle, house, vault),
-        (token, l1_bridge, eth(0), oracle, house, vault), (token, l1_bridge, l1_token, zero, house, vault),
-        (token, l1_bridge, l1_token, oracle, zero, vault), (token, l1_bridge, l1_token, oracle, house, zero),
+        (zero, l1_bridge, l1_token, oracle, house, vault),
+        (token, eth(0), l1_token, oracle, house, vault),
+        (token, l1_bridge, eth(0), oracle, house, vault),
+        (token, l1_bridge, l1_token, zero, house, vault),
+        (token, l1_bridge, l1_token, oracle, zero, vault),
+        (token, l1_bridge, l1_token, oracle, house, zero),
     ] {
-        refused(safe.connect(token, l1_bridge, l1_token, oracle, house, vault), 'BRIDGE: zero address');
+        refused(
+            safe.connect(token, l1_bridge, l1_token, oracle, house, vault), 'BRIDGE: zero address',
+        );
     }
     pass_logs(desk);
     desk.bridge.connect(token, l1_bridge, l1_token, oracle, house, vault);
@@ -216,7 +227,9 @@ fn a_bridge_is_connected_once_by_its_admin() {
     assert_eq!((desk.bridge.clearinghouse(), desk.bridge.vault()), (house, vault));
     assert_eq!((desk.bridge.l1_bridge(), desk.bridge.l1_token()), (l1_bridge, l1_token));
     assert_eq!((desk.bridge.epoch(), desk.bridge.return_delay()), (0, RETURN_DELAY));
-    refused(safe.connect(token, l1_bridge, l1_token, oracle, house, vault), 'BRIDGE: already connected');
+    refused(
+        safe.connect(token, l1_bridge, l1_token, oracle, house, vault), 'BRIDGE: already connected',
+    );
 }
 
 #[test]
@@ -233,7 +246,8 @@ fn a_bridge_and_its_venue_share_one_token() {
         (other, other_house, other_vault), (token, other_house, vault), (token, house, other_vault),
     ] {
         refused(
-            safe(desk).connect(token, eth(L1_BRIDGE), eth(L1_TOKEN), oracle, house, vault), 'BRIDGE: another token',
+            safe(desk).connect(token, eth(L1_BRIDGE), eth(L1_TOKEN), oracle, house, vault),
+            'BRIDGE: another token',
         );
     }
 }
@@ -263,7 +277,8 @@ fn a_deposit_reaches_each_destination() {
     let desk = connected();
     let alice = person('alice');
     let cases = array![
-        (7, WALLET, Destination::Wallet), (8, MARGIN, Destination::Margin), (9, VAULT, Destination::Vault),
+        (7, WALLET, Destination::Wallet), (8, MARGIN, Destination::Margin),
+        (9, VAULT, Destination::Vault),
     ];
     for (nonce, code, destination) in cases {
         deposit(desk, nonce, code, 'alice', 5_000_000);
@@ -278,7 +293,10 @@ fn a_deposit_reaches_each_destination() {
     assert_eq!(desk.shares.balance_of(alice), 5_000_000_000_000);
     assert_eq!(desk.house.account(desk.shares.contract_address).collateral, 5_000_000);
     // One for one, and nothing stays at the bridge.
-    assert_eq!((desk.token.total_supply(), desk.token.balance_of(desk.bridge.contract_address)), (15_000_000, 0));
+    assert_eq!(
+        (desk.token.total_supply(), desk.token.balance_of(desk.bridge.contract_address)),
+        (15_000_000, 0),
+    );
     assert_eq!((desk.bridge.parked_count(), desk.bridge.parked_total()), (0, 0));
     assert!(!desk.bridge.delivered(10));
 }
@@ -287,14 +305,18 @@ fn a_deposit_reaches_each_destination() {
 #[should_panic(expected: ('BRIDGE: not the L1 bridge',))]
 fn another_l1_contract_makes_no_deposit() {
     let desk = connected();
-    from_l1(desk, 7, L1_BRIDGE + 1, array![L1_TOKEN, DEPOSITOR, WALLET, 'alice', 100].span(), false);
+    from_l1(
+        desk, 7, L1_BRIDGE + 1, array![L1_TOKEN, DEPOSITOR, WALLET, 'alice', 100].span(), false,
+    );
 }
 
 #[test]
 #[should_panic(expected: ('BRIDGE: another token',))]
 fn another_l1_token_makes_no_deposit() {
     let desk = connected();
-    from_l1(desk, 7, L1_BRIDGE, array![L1_TOKEN + 1, DEPOSITOR, WALLET, 'alice', 100].span(), false);
+    from_l1(
+        desk, 7, L1_BRIDGE, array![L1_TOKEN + 1, DEPOSITOR, WALLET, 'alice', 100].span(), false,
+    );
 }
 
 #[test]
@@ -327,7 +349,8 @@ fn a_recipient_that_could_never_claim_is_parked() {
     // Zero, beyond the addresses, and the venue's own contracts.
     let recipients = array![
         0, -1, desk.bridge.contract_address.into(), desk.token.contract_address.into(),
-        desk.house.contract_address.into(), desk.shares.contract_address.into(), desk.oracle.contract_address.into(),
+        desk.house.contract_address.into(), desk.shares.contract_address.into(),
+        desk.oracle.contract_address.into(),
     ];
     let mut nonce = 20;
     for recipient in recipients {
@@ -425,7 +448,9 @@ fn a_parked_deposit_is_returned_by_anyone_after_the_delay() {
         account: bridge, l1_recipient: eth(DEPOSITOR), amount: 100, epoch: 0, counter: 1,
     };
     happened(desk, Bridge::Event::WithdrawalRegistered(registered));
-    let returned = Bridge::ParkedReturned { depositor: eth(DEPOSITOR), id: 1, amount: 100, counter: 1 };
+    let returned = Bridge::ParkedReturned {
+        depositor: eth(DEPOSITOR), id: 1, amount: 100, counter: 1,
+    };
     happened(desk, Bridge::Event::ParkedReturned(returned));
     sent(desk, DEPOSITOR, 100, 0, 1);
     assert_eq!((desk.token.total_supply(), desk.bridge.parked_total()), (0, 0));
@@ -466,7 +491,9 @@ fn an_epoch_is_told_to_the_oracle_and_the_clearinghouse() {
     // Late ones change nothing, and do not stop the messages behind them.
     for late in array![2, 3] {
         new_epoch(desk, late.into());
-        happened(desk, Bridge::Event::EpochIgnored(Bridge::EpochIgnored { epoch: late, current: 3 }));
+        happened(
+            desk, Bridge::Event::EpochIgnored(Bridge::EpochIgnored { epoch: late, current: 3 }),
+        );
     }
     assert_eq!((desk.bridge.epoch(), desk.oracle.epoch(), desk.house.epoch()), (3, 3, 3));
     new_epoch(desk, 4);

@@ -1,5 +1,5 @@
-//! The pure rules as a contract, in batches, so that another implementation can be held to them on a node with few
-//! calls. Declared by tests only; it has no storage.
+//! The pure rules as a contract, in batches, so that another implementation can be held to them on
+//! a node with few calls. Declared by tests only; it has no storage.
 
 use crate::rules::risk::{Holding, LiquidationCase, LiquidationTerms, Margin, Tiers};
 
@@ -115,7 +115,9 @@ pub struct AgreementCase {
 pub trait IRulesParity<TState> {
     fn margins(self: @TState, accounts: Span<Account>) -> Span<Margin>;
     /// (initial, maintenance), 1e-20 USD.
-    fn position_requirements(self: @TState, cases: Span<RequirementCase>) -> Span<(felt252, felt252)>;
+    fn position_requirements(
+        self: @TState, cases: Span<RequirementCase>,
+    ) -> Span<(felt252, felt252)>;
     fn pending_fundings(self: @TState, cases: Span<FundingCase>) -> Span<i128>;
     fn accruals(self: @TState, cases: Span<AccrualCase>) -> Span<i128>;
     fn healths(self: @TState, cases: Span<HealthCase>) -> Span<Health>;
@@ -130,11 +132,12 @@ pub trait IRulesParity<TState> {
 
 #[starknet::contract]
 pub mod RulesParity {
-    use crate::rules::{cash, funding, guard, risk};
     use crate::rules::risk::{Margin, magnitude};
+    use crate::rules::{cash, funding, guard, risk};
     use super::{
-        Account, AccrualCase, AgreementCase, BandCase, Cash, CashCase, Costs, CostsCase, FundingCase, Health, HealthCase,
-        IRulesParity, LiquidationAnswer, LiquidationQuestion, RequirementCase,
+        Account, AccrualCase, AgreementCase, BandCase, Cash, CashCase, Costs, CostsCase,
+        FundingCase, Health, HealthCase, IRulesParity, LiquidationAnswer, LiquidationQuestion,
+        RequirementCase,
     };
 
     #[storage]
@@ -171,7 +174,12 @@ pub mod RulesParity {
         fn accruals(self: @ContractState, cases: Span<AccrualCase>) -> Span<i128> {
             let mut found = array![];
             for case in cases {
-                found.append(funding::accrual(*case.rate_ppm, *case.max_rate, *case.gap, *case.max_gap, *case.mark));
+                found
+                    .append(
+                        funding::accrual(
+                            *case.rate_ppm, *case.max_rate, *case.gap, *case.max_gap, *case.mark,
+                        ),
+                    );
             }
             found.span()
         }
@@ -184,7 +192,9 @@ pub mod RulesParity {
                     .append(
                         Health {
                             healthy: risk::is_healthy(value, requirement),
-                            healthier: risk::healthier(value, requirement, value_after, requirement_after),
+                            healthier: risk::healthier(
+                                value, requirement, value_after, requirement_after,
+                            ),
                         },
                     );
             }
@@ -213,11 +223,18 @@ pub mod RulesParity {
         ) -> Span<LiquidationAnswer> {
             let mut found = array![];
             for question in questions {
-                let size = risk::liquidation_size(question.case, question.terms, *question.max_size);
-                let (value_after, requirement_after, notional) = risk::after_transfer(question.case, size);
+                let size = risk::liquidation_size(
+                    question.case, question.terms, *question.max_size,
+                );
+                let (value_after, requirement_after, notional) = risk::after_transfer(
+                    question.case, size,
+                );
                 let (discount, penalty) = risk::costs_at(question.case, question.terms, size);
                 let costs = Costs { discount, penalty };
-                found.append(LiquidationAnswer { size, value_after, requirement_after, notional, costs });
+                found
+                    .append(
+                        LiquidationAnswer { size, value_after, requirement_after, notional, costs },
+                    );
             }
             found.span()
         }
@@ -244,7 +261,8 @@ pub mod RulesParity {
             let mut found = array![];
             for case in cases {
                 let BandCase { price, mark, bps } = *case;
-                found.append((cash::within_band(price, mark, bps), guard::within(price, mark, bps)));
+                found
+                    .append((cash::within_band(price, mark, bps), guard::within(price, mark, bps)));
             }
             found.span()
         }
@@ -252,7 +270,9 @@ pub mod RulesParity {
         fn agreements(self: @ContractState, cases: Span<AgreementCase>) -> Span<Option<u64>> {
             let mut found = array![];
             for case in cases {
-                let agreed = guard::agree(*case.prices, *case.quorum, *case.max_spread_bps, *case.last_good);
+                let agreed = guard::agree(
+                    *case.prices, *case.quorum, *case.max_spread_bps, *case.last_good,
+                );
                 found.append(agreed.ok());
             }
             found.span()

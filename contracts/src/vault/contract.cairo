@@ -1,11 +1,13 @@
-/// The vault: shares of one margin account. Deposits are credited to it at once; redemptions are requested, locked and
-/// paid at the price of their claim. Its own token balance is 0 between calls; its share balance is what is locked.
+/// The vault: shares of one margin account. Deposits are credited to it at once; redemptions are
+/// requested, locked and paid at the price of their claim. Its own token balance is 0 between
+/// calls; its share balance is what is locked.
 #[starknet::contract]
 pub mod Vault {
     use core::cmp::min;
     use core::num::traits::Zero;
     use starknet::storage::{
-        Map, StorageMapReadAccess, StorageMapWriteAccess, StoragePointerReadAccess, StoragePointerWriteAccess,
+        Map, StorageMapReadAccess, StorageMapWriteAccess, StoragePointerReadAccess,
+        StoragePointerWriteAccess,
     };
     use starknet::{ContractAddress, get_block_timestamp, get_caller_address, get_contract_address};
     use crate::access::component::AccessComponent;
@@ -200,19 +202,29 @@ pub mod Vault {
         }
 
         fn request_redeem(
-            ref self: ContractState, shares: u256, controller: ContractAddress, owner: ContractAddress,
+            ref self: ContractState,
+            shares: u256,
+            controller: ContractAddress,
+            owner: ContractAddress,
         ) -> u256 {
             let caller = get_caller_address();
             assert(self.acts_for(owner, caller), 'VAULT: not owner or operator');
-            // Nobody fills another's queue: the controller is the owner, or the caller acts for it as well.
-            assert(controller == owner || self.acts_for(controller, caller), 'VAULT: bad controller');
+            // Nobody fills another's queue: the controller is the owner, or the caller acts for it
+            // as well.
+            assert(
+                controller == owner || self.acts_for(controller, caller), 'VAULT: bad controller',
+            );
             assert(controller.is_non_zero(), 'VAULT: bad controller');
             assert(shares != 0, 'VAULT: shares are zero');
-            let mode = IClearinghouseDispatcher { contract_address: self.clearinghouse.read() }.mode();
+            let mode = IClearinghouseDispatcher { contract_address: self.clearinghouse.read() }
+                .mode();
             assert(allows(mode, Action::Withdraw), 'VAULT: venue is halted');
 
             let place = self.queue_next.read(controller);
-            assert(place - self.queue_first.read(controller) < MAX_REQUESTS, 'VAULT: too many requests');
+            assert(
+                place - self.queue_first.read(controller) < MAX_REQUESTS,
+                'VAULT: too many requests',
+            );
             let id = self.request_count.read() + 1;
             let claimable_at = get_block_timestamp() + self.lock_secs.read();
             self.request_count.write(id);
@@ -221,11 +233,18 @@ pub mod Vault {
             self.queue_next.write(controller, place + 1);
             self.erc20.move(owner, get_contract_address(), shares);
             let request_id = id.into();
-            self.emit(RedeemRequest { controller, owner, request_id, sender: caller, shares, claimable_at });
+            self
+                .emit(
+                    RedeemRequest {
+                        controller, owner, request_id, sender: caller, shares, claimable_at,
+                    },
+                );
             request_id
         }
 
-        fn pending_redeem_request(self: @ContractState, request_id: u256, controller: ContractAddress) -> u256 {
+        fn pending_redeem_request(
+            self: @ContractState, request_id: u256, controller: ContractAddress,
+        ) -> u256 {
             let redemption = self.redemption_of(request_id, controller);
             if get_block_timestamp() < redemption.claimable_at {
                 redemption.shares
@@ -234,7 +253,9 @@ pub mod Vault {
             }
         }
 
-        fn claimable_redeem_request(self: @ContractState, request_id: u256, controller: ContractAddress) -> u256 {
+        fn claimable_redeem_request(
+            self: @ContractState, request_id: u256, controller: ContractAddress,
+        ) -> u256 {
             let redemption = self.redemption_of(request_id, controller);
             if get_block_timestamp() >= redemption.claimable_at {
                 redemption.shares
@@ -259,12 +280,17 @@ pub mod Vault {
             if !self.is_open() {
                 return 0;
             }
-            let claimable = expect(math::assets_down(self.pool(), self.claimable_shares(controller)));
+            let claimable = expect(
+                math::assets_down(self.pool(), self.claimable_shares(controller)),
+            );
             min(claimable, self.free_assets())
         }
 
         fn redeem(
-            ref self: ContractState, shares: u256, receiver: ContractAddress, controller: ContractAddress,
+            ref self: ContractState,
+            shares: u256,
+            receiver: ContractAddress,
+            controller: ContractAddress,
         ) -> u256 {
             assert(shares != 0, 'VAULT: shares are zero');
             let assets = expect(math::assets_down(self.pool(), shares));
@@ -273,7 +299,10 @@ pub mod Vault {
         }
 
         fn withdraw(
-            ref self: ContractState, assets: u256, receiver: ContractAddress, controller: ContractAddress,
+            ref self: ContractState,
+            assets: u256,
+            receiver: ContractAddress,
+            controller: ContractAddress,
         ) -> u256 {
             let shares = expect(math::shares_up(self.pool(), assets));
             self.leave(assets, shares, receiver, controller);
@@ -288,11 +317,15 @@ pub mod Vault {
             core::panic_with_felt252('VAULT: priced at the claim')
         }
 
-        fn is_operator(self: @ContractState, controller: ContractAddress, operator: ContractAddress) -> bool {
+        fn is_operator(
+            self: @ContractState, controller: ContractAddress, operator: ContractAddress,
+        ) -> bool {
             self.operators.read((controller, operator))
         }
 
-        fn set_operator(ref self: ContractState, operator: ContractAddress, approved: bool) -> bool {
+        fn set_operator(
+            ref self: ContractState, operator: ContractAddress, approved: bool,
+        ) -> bool {
             assert(operator.is_non_zero(), 'VAULT: zero operator');
             let controller = get_caller_address();
             self.operators.write((controller, operator), approved);
@@ -317,21 +350,28 @@ pub mod Vault {
     #[generate_trait]
     impl Internal of InternalTrait {
         fn pool(self: @ContractState) -> Pool {
-            let clearinghouse = IClearinghouseDispatcher { contract_address: self.clearinghouse.read() };
+            let clearinghouse = IClearinghouseDispatcher {
+                contract_address: self.clearinghouse.read(),
+            };
             let value = clearinghouse.margin_of(get_contract_address()).value;
             Pool { assets: cash_of(value), shares: self.erc20.ERC20_total_supply.read().into() }
         }
 
         /// What can leave the margin account with its initial margin kept.
         fn free_assets(self: @ContractState) -> u256 {
-            let clearinghouse = IClearinghouseDispatcher { contract_address: self.clearinghouse.read() };
+            let clearinghouse = IClearinghouseDispatcher {
+                contract_address: self.clearinghouse.read(),
+            };
             let margin = clearinghouse.margin_of(get_contract_address());
             cash_of(margin.value - margin.initial)
         }
 
-        /// The mode allows it and every market that the vault holds is Valid: its value is one that can be proved.
+        /// The mode allows it and every market that the vault holds is Valid: its value is one that
+        /// can be proved.
         fn is_open(self: @ContractState) -> bool {
-            let clearinghouse = IClearinghouseDispatcher { contract_address: self.clearinghouse.read() };
+            let clearinghouse = IClearinghouseDispatcher {
+                contract_address: self.clearinghouse.read(),
+            };
             if !allows(clearinghouse.mode(), Action::VaultMove) {
                 return false;
             }
@@ -353,7 +393,9 @@ pub mod Vault {
             receiver.is_non_zero() && receiver != get_contract_address()
         }
 
-        fn acts_for(self: @ContractState, account: ContractAddress, caller: ContractAddress) -> bool {
+        fn acts_for(
+            self: @ContractState, account: ContractAddress, caller: ContractAddress,
+        ) -> bool {
             caller == account || self.operators.read((account, caller))
         }
 
@@ -363,7 +405,13 @@ pub mod Vault {
             self.emit(LockChanged { secs });
         }
 
-        fn enter(ref self: ContractState, pool: Pool, assets: u256, shares: u256, receiver: ContractAddress) {
+        fn enter(
+            ref self: ContractState,
+            pool: Pool,
+            assets: u256,
+            shares: u256,
+            receiver: ContractAddress,
+        ) {
             assert(assets != 0, 'VAULT: assets are zero');
             assert(shares != 0, 'VAULT: shares are zero');
             assert(self.may_receive(receiver), 'VAULT: bad receiver');
@@ -399,7 +447,9 @@ pub mod Vault {
 
             self.erc20.burn(get_contract_address(), shares);
             self.emit(Withdraw { sender: caller, receiver, owner: controller, assets, shares });
-            let clearinghouse = IClearinghouseDispatcher { contract_address: self.clearinghouse.read() };
+            let clearinghouse = IClearinghouseDispatcher {
+                contract_address: self.clearinghouse.read(),
+            };
             let amount = assets.try_into().expect('VAULT: amount too large');
             clearinghouse.withdraw(clearinghouse.epoch(), amount);
             let token = IERC20Dispatcher { contract_address: self.asset.read() };
@@ -407,7 +457,9 @@ pub mod Vault {
         }
 
         /// The request if it is the controller's, else an empty one.
-        fn redemption_of(self: @ContractState, request_id: u256, controller: ContractAddress) -> Redemption {
+        fn redemption_of(
+            self: @ContractState, request_id: u256, controller: ContractAddress,
+        ) -> Redemption {
             let redemption = self.redemptions.read(expect_id(request_id));
             if redemption.controller == controller {
                 redemption
@@ -442,7 +494,8 @@ pub mod Vault {
                     redemption.shares -= taken;
                     self.redemptions.write(id, redemption);
                 }
-                // Finished ones leave at the front only: a lock that the admin shortened ends later ones earlier.
+                // Finished ones leave at the front only: a lock that the admin shortened ends later
+                // ones earlier.
                 if redemption.shares == 0 && place == first {
                     first += 1;
                 }
@@ -461,8 +514,8 @@ pub mod Vault {
         }
     }
 
-    /// What can still be deposited. A vault that lost everything, with shares outstanding, takes nothing: a new deposit
-    /// would be theirs.
+    /// What can still be deposited. A vault that lost everything, with shares outstanding, takes
+    /// nothing: a new deposit would be theirs.
     fn room(pool: Pool) -> u256 {
         if pool.assets >= MAX_ASSETS || (pool.assets == 0 && pool.shares != 0) {
             0

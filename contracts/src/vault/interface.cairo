@@ -10,8 +10,9 @@ pub struct Redemption {
     pub claimable_at: u64,
 }
 
-/// ERC-4626 on the collateral token, with ERC-7540's asynchronous redemption: request, lock, claim, priced at the
-/// claim. Assets are the vault's own margin account. The share token is the vault itself (see `token::IERC20`).
+/// ERC-4626 on the collateral token, with ERC-7540's asynchronous redemption: request, lock, claim,
+/// priced at the claim. Assets are the vault's own margin account. The share token is the vault
+/// itself (see `token::IERC20`).
 #[starknet::interface]
 pub trait IVault<TState> {
     fn asset(self: @TState) -> ContractAddress;
@@ -26,17 +27,21 @@ pub trait IVault<TState> {
     fn preview_mint(self: @TState, shares: u256) -> u256;
     fn mint(ref self: TState, shares: u256, receiver: ContractAddress) -> u256;
 
-    /// Locks `shares` of `owner` for `controller`; returns the request id. The caller is the owner or its operator, and
-    /// of the controller too if that is another account. Until the claim the shares gain and lose with the others.
+    /// Locks `shares` of `owner` for `controller`; returns the request id. The caller is the owner
+    /// or its operator, and of the controller too if that is another account. Until the claim the
+    /// shares gain and lose with the others.
     fn request_redeem(
         ref self: TState, shares: u256, controller: ContractAddress, owner: ContractAddress,
     ) -> u256;
     fn pending_redeem_request(self: @TState, request_id: u256, controller: ContractAddress) -> u256;
-    fn claimable_redeem_request(self: @TState, request_id: u256, controller: ContractAddress) -> u256;
+    fn claimable_redeem_request(
+        self: @TState, request_id: u256, controller: ContractAddress,
+    ) -> u256;
     fn redemption(self: @TState, request_id: u256) -> Redemption;
     fn max_redeem(self: @TState, controller: ContractAddress) -> u256;
     fn max_withdraw(self: @TState, controller: ContractAddress) -> u256;
-    /// Claims. Burns `shares` of the controller's claimable ones; pays assets at the price of this moment.
+    /// Claims. Burns `shares` of the controller's claimable ones; pays assets at the price of this
+    /// moment.
     fn redeem(
         ref self: TState, shares: u256, receiver: ContractAddress, controller: ContractAddress,
     ) -> u256;

@@ -1,8 +1,10 @@
-//! Shares and assets of the vault, after ERC-4626: what the vault gives is rounded down, what it takes is rounded up.
+//! Shares and assets of the vault, after ERC-4626: what the vault gives is rounded down, what it
+//! takes is rounded up.
 //!
-//! One virtual asset and 10^6 virtual shares stand beside the real ones: a first depositor who donates to the vault to
-//! raise its price loses a million times what the next one can lose to rounding. Pure; `None` is an overflow of 256
-//! bits, never reached while assets are below 2^95 and shares below 2^128.
+//! One virtual asset and 10^6 virtual shares stand beside the real ones: a first depositor who
+//! donates to the vault to raise its price loses a million times what the next one can lose to
+//! rounding. Pure; `None` is an overflow of 256 bits, never reached while assets are below 2^95 and
+//! shares below 2^128.
 
 use core::integer::u512_safe_div_rem_by_u256;
 use core::num::traits::{CheckedAdd, WideMul};
@@ -62,7 +64,9 @@ fn ceil(division: (u256, u256)) -> Option<u256> {
 mod tests {
     use core::num::traits::Bounded;
     use core::poseidon::poseidon_hash_span;
-    use super::{Pool, VIRTUAL_ASSETS, VIRTUAL_SHARES, assets_down, assets_up, shares_down, shares_up};
+    use super::{
+        Pool, VIRTUAL_ASSETS, VIRTUAL_SHARES, assets_down, assets_up, shares_down, shares_up,
+    };
 
     const ROUNDS: u32 = 300;
 
@@ -78,12 +82,16 @@ mod tests {
 
     /// Pools of every order of magnitude, the empty one and one that lost nearly all among them.
     fn pool(index: u32) -> Pool {
-        Pool { assets: random('assets', index, index % 95), shares: random('shares', index, (index / 3) % 115) }
+        Pool {
+            assets: random('assets', index, index % 95),
+            shares: random('shares', index, (index / 3) % 115),
+        }
     }
 
     /// A share's worth, cross-multiplied.
     fn price_not_lower(before: Pool, after: Pool) -> bool {
-        (after.assets + VIRTUAL_ASSETS) * (before.shares + VIRTUAL_SHARES) >= (before.assets + VIRTUAL_ASSETS)
+        (after.assets + VIRTUAL_ASSETS)
+            * (before.shares + VIRTUAL_SHARES) >= (before.assets + VIRTUAL_ASSETS)
             * (after.shares + VIRTUAL_SHARES)
     }
 
@@ -103,7 +111,12 @@ mod tests {
             let assets = random('deposit', index, 60);
             let shares = shares_down(before, assets).unwrap();
             let after = Pool { assets: before.assets + assets, shares: before.shares + shares };
-            assert!(assets_down(after, shares).unwrap() <= assets, "pool {:?} assets {}", before, assets);
+            assert!(
+                assets_down(after, shares).unwrap() <= assets,
+                "pool {:?} assets {}",
+                before,
+                assets,
+            );
             assert!(price_not_lower(before, after), "pool {:?} assets {}", before, assets);
         }
     }
@@ -115,7 +128,12 @@ mod tests {
             let shares = random('mint', index, 80);
             let assets = assets_up(before, shares).unwrap();
             let after = Pool { assets: before.assets + assets, shares: before.shares + shares };
-            assert!(assets_down(after, shares).unwrap() <= assets, "pool {:?} shares {}", before, shares);
+            assert!(
+                assets_down(after, shares).unwrap() <= assets,
+                "pool {:?} shares {}",
+                before,
+                shares,
+            );
             assert!(price_not_lower(before, after), "pool {:?} shares {}", before, shares);
         }
     }

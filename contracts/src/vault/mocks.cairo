@@ -1,5 +1,5 @@
-//! Stand-ins for the clearinghouse and the oracle, for the tests of the vault and of the bridge: they hold real tokens
-//! and answer as a test tells them to.
+//! Stand-ins for the clearinghouse and the oracle, for the tests of the vault and of the bridge:
+//! they hold real tokens and answer as a test tells them to.
 
 use starknet::ContractAddress;
 use crate::clearinghouse::interface::{AccountView, MarginView, Mode};
@@ -31,7 +31,8 @@ pub trait IMockHouse<TState> {
 #[starknet::contract]
 pub mod MockHouse {
     use starknet::storage::{
-        Map, StorageMapReadAccess, StorageMapWriteAccess, StoragePointerReadAccess, StoragePointerWriteAccess,
+        Map, StorageMapReadAccess, StorageMapWriteAccess, StoragePointerReadAccess,
+        StoragePointerWriteAccess,
     };
     use starknet::{ContractAddress, get_caller_address, get_contract_address};
     use crate::clearinghouse::interface::{AccountView, MarginView, Mode};
@@ -66,7 +67,9 @@ pub mod MockHouse {
             assert(refusal == 0, refusal);
             let token = IERC20Dispatcher { contract_address: self.token.read() };
             token.transfer_from(get_caller_address(), get_contract_address(), amount.into());
-            self.collateral.write(account, self.collateral.read(account) + amount.try_into().unwrap());
+            self
+                .collateral
+                .write(account, self.collateral.read(account) + amount.try_into().unwrap());
         }
 
         fn withdraw(ref self: ContractState, epoch: u64, amount: u128) {
@@ -74,14 +77,18 @@ pub mod MockHouse {
             let account = get_caller_address();
             let paid: i128 = amount.try_into().unwrap();
             let margin = self.margin_of(account);
-            assert(paid * VALUE_PER_COLLATERAL <= margin.value - margin.initial, 'MOCK: initial margin');
+            assert(
+                paid * VALUE_PER_COLLATERAL <= margin.value - margin.initial,
+                'MOCK: initial margin',
+            );
             self.collateral.write(account, self.collateral.read(account) - paid);
             let token = IERC20Dispatcher { contract_address: self.token.read() };
             token.transfer(account, amount.into());
         }
 
         fn margin_of(self: @ContractState, account: ContractAddress) -> MarginView {
-            let value = self.collateral.read(account) * VALUE_PER_COLLATERAL + self.gains.read(account);
+            let value = self.collateral.read(account) * VALUE_PER_COLLATERAL
+                + self.gains.read(account);
             let initial = self.initial.read(account);
             MarginView { value, initial, maintenance: initial / 2 }
         }
@@ -123,7 +130,9 @@ pub mod MockHouse {
             self.gains.write(account, self.gains.read(account) + value);
         }
 
-        fn hold(ref self: ContractState, account: ContractAddress, open_markets: u128, initial: i128) {
+        fn hold(
+            ref self: ContractState, account: ContractAddress, open_markets: u128, initial: i128,
+        ) {
             self.open_markets.write(account, open_markets);
             self.initial.write(account, initial);
         }

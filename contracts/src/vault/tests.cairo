@@ -1,4 +1,5 @@
-//! The deployed vault on a stand-in of the venue: what each call does, who may make it, and when it is closed.
+//! The deployed vault on a stand-in of the venue: what each call does, who may make it, and when it
+//! is closed.
 
 use core::num::traits::{Bounded, Zero};
 use core::poseidon::poseidon_hash_span;
@@ -13,11 +14,12 @@ use crate::token::interface::{
 };
 use crate::vault::contract::Vault;
 use crate::vault::interface::{
-    IVaultDispatcher, IVaultDispatcherTrait, IVaultSafeDispatcher, IVaultSafeDispatcherTrait, Redemption,
+    IVaultDispatcher, IVaultDispatcherTrait, IVaultSafeDispatcher, IVaultSafeDispatcherTrait,
+    Redemption,
 };
 use crate::vault::mocks::{
-    IMockHouseDispatcher, IMockHouseDispatcherTrait, IMockOracleDispatcher, IMockOracleDispatcherTrait, MockHouse,
-    MockOracle,
+    IMockHouseDispatcher, IMockHouseDispatcherTrait, IMockOracleDispatcher,
+    IMockOracleDispatcherTrait, MockHouse, MockOracle,
 };
 
 const START: u64 = 1_700_000_000;
@@ -80,7 +82,9 @@ fn open() -> Desk {
     let token = deployed(CollateralToken::TEST_CLASS_HASH, calldata.span());
     let oracle = deployed(MockOracle::TEST_CLASS_HASH, array![].span());
     let house = deployed(MockHouse::TEST_CLASS_HASH, array![token.into(), oracle.into()].span());
-    let vault = deployed(Vault::TEST_CLASS_HASH, vault_calldata(person('admin'), token, house, LOCK));
+    let vault = deployed(
+        Vault::TEST_CLASS_HASH, vault_calldata(person('admin'), token, house, LOCK),
+    );
     let desk = Desk {
         vault: IVaultDispatcher { contract_address: vault },
         shares: IERC20Dispatcher { contract_address: vault },
@@ -162,7 +166,10 @@ fn a_vault_needs_its_contracts_an_admin_and_a_lock_that_ends() {
         (vault_calldata(Zero::zero(), person('a'), person('b'), LOCK), 'ACCESS: zero admin'),
         (vault_calldata(person('admin'), Zero::zero(), person('b'), LOCK), 'VAULT: zero address'),
         (vault_calldata(person('admin'), person('a'), Zero::zero(), LOCK), 'VAULT: zero address'),
-        (vault_calldata(person('admin'), person('a'), person('b'), 2_592_001), 'VAULT: lock too long'),
+        (
+            vault_calldata(person('admin'), person('a'), person('b'), 2_592_001),
+            'VAULT: lock too long',
+        ),
     ];
     for (calldata, reason) in cases {
         refused(deploy_syscall(Vault::TEST_CLASS_HASH, 0, calldata, false), reason);
@@ -177,8 +184,13 @@ fn a_deposit_is_credited_to_the_vaults_margin_account() {
     pass_logs(desk);
     let shares = desk.vault.deposit(100 * ONE, person('bob'));
     assert_eq!(shares, 100 * SHARES_OF_ONE);
-    assert_eq!((desk.shares.balance_of(person('bob')), desk.shares.total_supply()), (shares, shares));
-    assert_eq!((desk.token.balance_of(person('alice')), desk.token.balance_of(desk.here())), (900 * ONE, 0));
+    assert_eq!(
+        (desk.shares.balance_of(person('bob')), desk.shares.total_supply()), (shares, shares),
+    );
+    assert_eq!(
+        (desk.token.balance_of(person('alice')), desk.token.balance_of(desk.here())),
+        (900 * ONE, 0),
+    );
     assert_eq!(desk.vault.total_assets(), 100 * ONE);
     assert_eq!(desk.house.account(desk.here()).collateral, 100_000_000);
     let _mint = next_event(desk);
@@ -286,7 +298,9 @@ fn a_vault_takes_no_more_than_an_account_can_hold() {
     assert_eq!(desk.vault.max_mint(person('alice')), 5_000_000);
     refused(desk.safe().deposit(6, person('alice')), 'VAULT: above max_deposit');
     desk.vault.deposit(5, person('alice'));
-    assert_eq!((desk.vault.max_deposit(person('alice')), desk.vault.max_mint(person('alice'))), (0, 0));
+    assert_eq!(
+        (desk.vault.max_deposit(person('alice')), desk.vault.max_mint(person('alice'))), (0, 0),
+    );
 }
 
 #[test]
@@ -296,7 +310,9 @@ fn a_vault_that_lost_everything_takes_nothing() {
     for loss in array![-100 * USD, -1] {
         desk.gain(loss);
         assert_eq!(desk.vault.total_assets(), 0);
-        assert_eq!((desk.vault.max_deposit(person('bob')), desk.vault.max_mint(person('bob'))), (0, 0));
+        assert_eq!(
+            (desk.vault.max_deposit(person('bob')), desk.vault.max_mint(person('bob'))), (0, 0),
+        );
         refused(desk.safe().deposit(ONE, person('alice')), 'VAULT: nothing left');
         refused(desk.safe().mint(ONE, person('alice')), 'VAULT: nothing left');
     }
@@ -377,14 +393,18 @@ fn a_request_locks_the_shares() {
     // The last second of the lock, then its end.
     at(LOCK - 1);
     assert_eq!(desk.vault.pending_redeem_request(1, alice), 30 * SHARES_OF_ONE);
-    assert_eq!((desk.vault.claimable_redeem_request(1, alice), desk.vault.max_redeem(alice)), (0, 0));
+    assert_eq!(
+        (desk.vault.claimable_redeem_request(1, alice), desk.vault.max_redeem(alice)), (0, 0),
+    );
     at(LOCK);
     assert_eq!(desk.vault.pending_redeem_request(1, alice), 0);
     assert_eq!(desk.vault.claimable_redeem_request(1, alice), 30 * SHARES_OF_ONE);
     assert_eq!(desk.vault.max_redeem(alice), 30 * SHARES_OF_ONE);
     assert_eq!(desk.vault.max_withdraw(alice), 30 * ONE);
     // To others, and under another number, it is nothing.
-    assert_eq!((desk.vault.claimable_redeem_request(1, carol), desk.vault.max_redeem(carol)), (0, 0));
+    assert_eq!(
+        (desk.vault.claimable_redeem_request(1, carol), desk.vault.max_redeem(carol)), (0, 0),
+    );
     assert_eq!(desk.vault.claimable_redeem_request(2, alice), 0);
     assert_eq!(desk.vault.request_redeem(1, alice, alice), 2);
 }
@@ -425,7 +445,9 @@ fn a_queue_holds_thirty_two() {
     at(LOCK);
     // The first one whole and a part of the second: one place is free.
     desk.vault.redeem(SHARES_OF_ONE + 1, alice, alice);
-    assert_eq!((desk.vault.redemption(1).shares, desk.vault.redemption(2).shares), (0, SHARES_OF_ONE - 1));
+    assert_eq!(
+        (desk.vault.redemption(1).shares, desk.vault.redemption(2).shares), (0, SHARES_OF_ONE - 1),
+    );
     desk.vault.request_redeem(SHARES_OF_ONE, alice, alice);
     refused(desk.safe().request_redeem(SHARES_OF_ONE, alice, alice), 'VAULT: too many requests');
     assert_eq!(desk.vault.max_redeem(alice), 31 * SHARES_OF_ONE - 1);
@@ -477,7 +499,9 @@ fn the_oldest_request_is_claimed_first() {
     desk.vault.request_redeem(20 * SHARES_OF_ONE, alice, alice);
     at(LOCK + 99);
     assert_eq!(desk.vault.max_redeem(alice), 10 * SHARES_OF_ONE);
-    refused(desk.safe().redeem(10 * SHARES_OF_ONE + 1, alice, alice), 'VAULT: more than is claimable');
+    refused(
+        desk.safe().redeem(10 * SHARES_OF_ONE + 1, alice, alice), 'VAULT: more than is claimable',
+    );
     at(LOCK + 100);
     assert_eq!(desk.vault.max_redeem(alice), 30 * SHARES_OF_ONE);
     desk.vault.redeem(15 * SHARES_OF_ONE, alice, alice);
@@ -629,7 +653,9 @@ fn only_the_admin_sets_the_lock() {
     refused(safe.set_lock_secs(2_592_001), 'VAULT: lock too long');
     pass_logs(desk);
     desk.vault.set_lock_secs(2_592_000);
-    assert!(next_event(desk) == Some(Vault::Event::LockChanged(Vault::LockChanged { secs: 2_592_000 })));
+    assert!(
+        next_event(desk) == Some(Vault::Event::LockChanged(Vault::LockChanged { secs: 2_592_000 })),
+    );
     desk.vault.set_lock_secs(0);
     by('alice');
     desk.vault.request_redeem(SHARES_OF_ONE, person('alice'), person('alice'));
@@ -638,8 +664,8 @@ fn only_the_admin_sets_the_lock() {
 
 // --- over many steps
 
-/// Deposits, requests and claims of two people, with gains between: no step of theirs lowers the price, and nobody
-/// takes out more than came in.
+/// Deposits, requests and claims of two people, with gains between: no step of theirs lowers the
+/// price, and nobody takes out more than came in.
 #[test]
 fn nobody_gains_from_the_others() {
     let desk = open();
@@ -663,21 +689,29 @@ fn nobody_gains_from_the_others() {
             },
             2 => came_in += desk.vault.mint(amount * 1_000_000, person(name)),
             3 => {
-                let shares = core::cmp::min(amount * 1_000_000, desk.shares.balance_of(person(name)));
+                let shares = core::cmp::min(
+                    amount * 1_000_000, desk.shares.balance_of(person(name)),
+                );
                 desk.vault.request_redeem(shares, person(name), person(name));
                 went_out += desk.vault.redeem(shares, person(name), person(name));
             },
             _ => {
                 // A gain is paid for by another account of the house.
                 by('bridge');
-                let token = IBridgedTokenDispatcher { contract_address: desk.token.contract_address };
+                let token = IBridgedTokenDispatcher {
+                    contract_address: desk.token.contract_address,
+                };
                 token.mint(desk.house.contract_address, amount);
                 came_in += amount;
                 desk.gain((draw.low % 50_000_000 + 1).try_into().unwrap() * 10_000_000_000);
             },
         }
         let (after, shares) = (desk.vault.total_assets(), desk.shares.total_supply());
-        assert!((after + 1) * (supply + 1_000_000) >= (assets + 1) * (shares + 1_000_000), "step {}", step);
+        assert!(
+            (after + 1) * (supply + 1_000_000) >= (assets + 1) * (shares + 1_000_000),
+            "step {}",
+            step,
+        );
         assert!(after + went_out <= came_in, "step {}", step);
         assets = after;
         supply = shares;
