@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from truemark.funding import accrual
 from truemark.risk import (
     Holding,
     LiquidationCase,
     LiquidationTerms,
     Margin,
-    accrual,
     cash_down,
     cash_floor,
     cash_up,

@@ -37,6 +37,12 @@ ALL_OFF = _at(19, 4, 50)
 RIGHT_AGAIN = _at(19, 5)
 OFF = Fraction(7, 5)
 
+#: Hours after the opening: the first vault depositor asks for half of its shares back, and claims them.
+REDEEM_HOUR, CLAIM_HOUR = 5, 7
+#: After the last round, USD: one sends a deposit that L2 has not seen yet, one a withdrawal that nobody claimed yet.
+IN_FLIGHT = ("xena", Decimal(250))
+UNCLAIMED = ("nora", Decimal(1_000))
+
 
 def load_table() -> PriceTable:
     """The figures of the day."""
