@@ -293,6 +293,28 @@ def test_a_restart_finds_the_outcome_of_what_was_sent(
     assert "key" not in (journal.read_text() if journal.exists() else "")
 
 
+@pytest.mark.parametrize("in_flight", [False, True])
+def test_a_chain_that_went_back_is_followed(in_flight: bool) -> None:
+    async def run() -> ModelNode:
+        node = ModelNode(random.Random(0))
+        async with queue_of(node) as queue:
+            for name in range(6):
+                await queue.execute(calls_of(name), 10)
+            tickets = [queue.submit(calls_of(6))] if in_flight else []
+            await asyncio.sleep(0)
+            node.nonce, node.applied = 2, node.applied[:2]
+            node.landed = {tx_hash: at for tx_hash, at in node.landed.items() if at[1] < 2}
+            tickets.append(queue.submit(calls_of(7)))
+            await asyncio.gather(*(ticket.outcome(10) for ticket in tickets))
+        return node
+
+    node = asyncio.run(run())
+    # What is new starts where the chain is: no empty calls up to the old nonce.
+    assert node.applied == ([0, 1, 6, 7] if in_flight else [0, 1, 7])
+    if not in_flight:
+        assert node.nonce == 3
+
+
 def test_nothing_is_left_open_when_the_signer_fails() -> None:
     class Broken(ModelWallet):
         def sign(self, calls: Sequence[Call], nonce: int, fees: Fees) -> Signed:

@@ -190,7 +190,8 @@ class TransactionQueue:
 
     async def _send_round(self) -> bool:
         """One step: settle what is in doubt, else post the next batch. False: nothing came of it, wait a little."""
-        if self._doubtful() or self._next_nonce is None:
+        # With nothing in flight the chain's word counts alone: it may have gone back since.
+        if self._doubtful() or self._next_nonce is None or not self._slots:
             await self._resolve()
         if self._doubtful() or self._next_nonce is None:
             return False
