@@ -80,11 +80,13 @@ def up(
             ensure(["anvil", "starknet-devnet"], reporter)
         with console.status("starting the nodes") if console.is_terminal else contextlib.nullcontext():
             result = devnets.up(owned=foreground, **asked)
-        said = {"started": "started", "running": "runs already", "repaired": "the gate was started again"}
-        _say(console, f"devnet: {said[result.how]}")
-        _print_endpoints(console, result.nodes)
-        if foreground:
-            _stay(console, result.nodes)
+        # The handle goes with the command, the nodes stay.
+        with contextlib.closing(result.nodes) as nodes:
+            said = {"started": "started", "running": "runs already", "repaired": "the gate was started again"}
+            _say(console, f"devnet: {said[result.how]}")
+            _print_endpoints(console, nodes)
+            if foreground:
+                _stay(console, nodes)
 
 
 @devnet.command()
@@ -120,8 +122,7 @@ def time_(
     """Shows or moves the time of both chains; once moved it stands still until it is moved again, or `run`."""
     from truemark_devnet import nodes as devnets
 
-    nodes = devnets.attach()
-    with contextlib.closing(nodes.control) as control:
+    with contextlib.closing(devnets.attach().control) as control:
         if to == "run":
             control.run_time()
         elif to.startswith("+") and to[1:].isdigit():
@@ -239,9 +240,9 @@ def deploy(
     from truemark_devnet import nodes as devnets
     from truemark_devnet.state import home_of_user
 
-    command = _part("truemark_devnet.deploy", "deploy_command")
-    nodes = devnets.attach()
-    asyncio.run(command(nodes, profile=profile, manifest=home_of_user() / "deployment.json", console=Console()))
+    with contextlib.closing(devnets.attach()) as nodes:
+        command = _part("truemark_devnet.deploy", "deploy_command")
+        asyncio.run(command(nodes, profile=profile, manifest=home_of_user() / "deployment.json", console=Console()))
 
 
 @devnet.command("open")
@@ -252,10 +253,11 @@ def open_(
     from truemark_devnet import nodes as devnets
     from truemark_devnet.state import home_of_user
 
-    command = _part("truemark_devnet.deploy", "open_command")
     home = home_of_user()
-    nodes = devnets.attach()
-    asyncio.run(command(nodes, to=to, manifest=home / "deployment.json", reports=home / "reports", console=Console()))
+    manifest, reports = home / "deployment.json", home / "reports"
+    with contextlib.closing(devnets.attach()) as nodes:
+        command = _part("truemark_devnet.deploy", "open_command")
+        asyncio.run(command(nodes, to=to, manifest=manifest, reports=reports, console=Console()))
 
 
 def demo(

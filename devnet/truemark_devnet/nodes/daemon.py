@@ -191,8 +191,7 @@ def _start(home: Path, settings: NodeSettings, *, owned: bool) -> Nodes:
         launched = launch(home, settings, owned=owned, recorded=recorded)
         nodes = Nodes.of(launched)
         try:
-            if settings.hold_time:
-                nodes.control.increase_time(0)
+            nodes.begin(settings)
             _save(home, settings, launched.gate_token, launched.running, ready=True)
         except BaseException:
             with uninterrupted():

@@ -65,10 +65,21 @@ class Nodes:
             running,
         )
 
+    def close(self) -> None:
+        """Lets go of the handle; the nodes live on."""
+        self.control.close()
+
     def stop(self) -> None:
         """Ends the nodes; nothing happens when they have ended."""
-        self.control.close()
+        self.close()
         stop([node.process for node in self._running.values()])
+
+    def begin(self, settings: NodeSettings) -> None:
+        """Holds the time of nodes that were just started, if it is to be held."""
+        if settings.hold_time and settings.start_time is not None:
+            self.control.set_time(settings.start_time)
+        elif settings.hold_time:
+            self.control.increase_time(0)
 
     def check(self) -> None:
         """
@@ -163,6 +174,5 @@ def running_nodes(directory: Path | None = None, settings: NodeSettings | None =
             directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="truemark-nodes-")))
         nodes = Nodes.of(launch(directory.absolute(), chosen, owned=True))
         stack.callback(nodes.stop)
-        if chosen.hold_time:
-            nodes.control.increase_time(0)
+        nodes.begin(chosen)
         yield nodes

@@ -177,8 +177,8 @@ def _stop_all(running: Mapping[str, Running]) -> None:
 def _anvil_command(binary: Path, settings: NodeSettings, port: int) -> list[str]:
     command = [str(binary), "--host", HOST, "--port", str(port), "--chain-id", str(L1_CHAIN_ID)]
     command += ["--mnemonic", accounts.MNEMONIC, "--accounts", str(accounts.L1_COUNT)]
-    if settings.start_time is not None:
-        command += ["--timestamp", str(settings.start_time)]
+    if settings.first_block_time is not None:
+        command += ["--timestamp", str(settings.first_block_time)]
     return command
 
 
@@ -187,8 +187,8 @@ def _devnet_command(binary: Path, settings: NodeSettings, port: int) -> list[str
     command += ["--seed", str(settings.seed), "--accounts", str(settings.accounts)]
     command += ["--initial-balance", str(INITIAL_BALANCE), "--state-archive-capacity", "full"]
     command += ["--block-generation-on", settings.block_generation]
-    if settings.start_time is not None:
-        command += ["--start-time", str(settings.start_time)]
+    if settings.first_block_time is not None:
+        command += ["--start-time", str(settings.first_block_time)]
     return command
 
 

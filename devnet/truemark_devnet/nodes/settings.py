@@ -17,6 +17,8 @@ L1_CHAIN_ID = 31337
 L2_CHAIN_NAME = "TRUEMARK_DEVNET"
 #: FRI and WEI of each predeployed account: a million tokens.
 INITIAL_BALANCE = 10**24
+#: Seconds.
+_HEAD_START = 60
 
 
 class BadSettings(TruemarkError, ValueError):
@@ -64,6 +66,14 @@ class NodeSettings:
                 raise BadSettings(f"{name} is a number of seconds above 0")
         if self.start_time is not None and not 0 < self.start_time < 2**40:
             raise BadSettings("start_time is in seconds since 1970")
+
+    @property
+    def first_block_time(self) -> int | None:
+        """What the nodes are told. anvil may date its first block a second later than that, so a time that is to be
+        held from the start is set afterwards, on chains that are a little behind it."""
+        if self.start_time is None or not self.hold_time:
+            return self.start_time
+        return max(1, self.start_time - _HEAD_START)
 
     @property
     def l2_chain_id(self) -> int:
