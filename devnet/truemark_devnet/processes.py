@@ -84,13 +84,13 @@ def die_with_parent(number: signal.Signals) -> Callable[[], None] | None:
 
     Only what is safe between fork and exec happens in it: two system calls.
     """
-    libc = _LIBC
-    if libc is None:
+    if _LIBC is None:
         return None
-    parent = os.getpid()
+    # Looked up here: after a fork, what takes a lock may wait for ever.
+    prctl, wanted, parent = _LIBC.prctl, int(number), os.getpid()
 
     def arm() -> None:
-        libc.prctl(_PR_SET_PDEATHSIG, int(number))
+        prctl(_PR_SET_PDEATHSIG, wanted)
         # The parent may have died before the line above.
         if os.getppid() != parent:
             os._exit(1)

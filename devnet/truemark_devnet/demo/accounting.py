@@ -78,11 +78,14 @@ def equities(stage: Stage, book: Book) -> dict[str, Decimal]:
 
 
 async def rows(stage: Stage, book: Book) -> list[TraderRow]:
-    """One for each trader, in the order of the plan."""
+    """One for each trader, in the order of the plan. Funding counts what was settled and what has accrued since."""
     values, moved = equities(stage, book), await flows(stage)
+    states = {account.address: account for account in book.accounts}
     found = []
     for name, trader in stage.traders.items():
         flow, equity = moved[trader.address], values.get(name, ZERO)
+        held = holdings(states[trader.address], book.markets, at_checkpoint=False)
+        funding = flow.funding + from_value(sum(holding.pending for holding in held))
         gained = equity + flow.withdrawn - flow.deposited
         found.append(
             TraderRow(
@@ -92,8 +95,8 @@ async def rows(stage: Stage, book: Book) -> list[TraderRow]:
                 or "makes markets",
                 deposited=flow.deposited,
                 withdrawn=flow.withdrawn,
-                trading=gained - flow.funding + flow.fees + flow.liquidation_costs,
-                funding=flow.funding,
+                trading=gained - funding + flow.fees + flow.liquidation_costs,
+                funding=funding,
                 fees=flow.fees,
                 liquidation_costs=flow.liquidation_costs,
                 vault=(await trader.balances()).vault_value,

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -14,12 +15,16 @@ from rich.text import Text
 from truemark_devnet.demo.charts import clock
 from truemark_devnet.demo.report import Check, Day, EventKind, TraderRow
 
+WIDTH = 120
 _STYLES: dict[EventKind, str] = {"info": "", "guard": "yellow", "liquidation": "red", "money": "green"}
 
 
 class Show:
     def __init__(self, console: Console) -> None:
         self._console = console
+        if not console.is_terminal:
+            # Written to a file or a log: nobody's window is that wide or narrow.
+            console.width = max(console.width, WIDTH)
 
     @contextmanager
     def busy(self, what: str) -> Iterator[None]:
@@ -44,7 +49,7 @@ class Show:
         """The tables."""
         self._console.print(_traders(day.traders))
         for check in day.checks:
-            self._console.print(_check(check))
+            self._console.print(_check(check), soft_wrap=True)
         said, done = set(day.expected_liquidations), set(day.liquidated)
         self.line(
             f"liquidated: {', '.join(day.liquidated) or 'nobody'}; "
@@ -56,9 +61,9 @@ class Show:
 
 
 def _traders(rows: list[TraderRow]) -> Table:
-    table = Table(title="The day of each trader, USD", title_justify="left", header_style="bold")
-    for name in ("trader", "book"):
-        table.add_column(name, overflow="fold")
+    table = Table(title="The day of each trader, USD", title_justify="left", header_style="bold", box=SIMPLE_HEAD)
+    table.add_column("trader", no_wrap=True)
+    table.add_column("book", overflow="fold", min_width=12)
     for name in ("deposits", "PnL", "funding", "fees", "equity"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("liquidated")

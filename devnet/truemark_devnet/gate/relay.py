@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from truemark_devnet import postman
 from truemark_devnet.gate.clock import Clock
 from truemark_devnet.gate.upstream import Upstream
 
@@ -37,5 +38,12 @@ class Relay:
             await self._l1.call("evm_mine")
             newest = str(await self._l1.call("eth_blockNumber"))
         await self._clock.freshen()
-        await self._l2.call("devnet_postmanFlush")
+        flushed = await self._l2.call("devnet_postmanFlush")
         self._fetched = newest
+        receipts = [
+            await self._l2.call("starknet_getTransactionReceipt", {"transaction_hash": tx_hash})
+            for tx_hash in flushed["generated_l2_transactions"]
+        ]
+        for message in postman.handled(flushed["messages_to_l2"], receipts):
+            sent = await self._l1.call("eth_getTransactionReceipt", [message["l1_transaction_hash"]])
+            await self._l1.call("eth_sendTransaction", [postman.consumption(message, sent)])

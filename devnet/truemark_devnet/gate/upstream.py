@@ -119,7 +119,7 @@ class Upstream:
             raise NodeDown(f"the node behind the gate answered {response.status} without JSON") from error
         return replies if isinstance(replies, list) else [replies]
 
-    async def call(self, method: str, params: Mapping[str, Any] | None = None) -> Any:
+    async def call(self, method: str, params: Mapping[str, Any] | Sequence[Any] | None = None) -> Any:
         """The result of one call of the gate's own.
 
         Raises:

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 from truemark.errors import TruemarkError
 
-from truemark_devnet import accounts
+from truemark_devnet import accounts, postman
 from truemark_devnet.gate.clock import TimeGoesBack
 
 _TIMEOUT = 180.0
@@ -133,6 +133,7 @@ class Control:
         # Without a new L1 block since the last time devnet asks for the logs of one that does not exist, and gives up.
         self.l1("evm_mine")
         done = self.l2("devnet_postmanFlush")
+        self._mark_consumed(done)
         if held is not None:
             moved = self.held_time()
             if moved is not None and moved != held:
@@ -142,6 +143,15 @@ class Control:
             to_l1=tuple(done["messages_to_l1"]),
             transactions=tuple(int(item, 16) for item in done["generated_l2_transactions"]),
         )
+
+    def _mark_consumed(self, flushed: Mapping[str, Any]) -> None:
+        receipts = [
+            self.l2("starknet_getTransactionReceipt", {"transaction_hash": tx_hash})
+            for tx_hash in flushed["generated_l2_transactions"]
+        ]
+        for message in postman.handled(flushed["messages_to_l2"], receipts):
+            sent = self.l1("eth_getTransactionReceipt", message["l1_transaction_hash"])
+            self.l1("eth_sendTransaction", postman.consumption(message, sent))
 
     def load_messaging(self, address: str) -> None:
         """Has the L2 node carry messages through this L1 contract, with the first L1 account as postman."""

@@ -94,8 +94,8 @@ class ConsoleReporter:
         now = time.monotonic()
         if now - self._last_line >= self._every:
             self._last_line = now
-            parts = f"{done}/{total}" if total else str(done)
-            self.say(f"{self._name}: {parts} crates, {_minutes(now - self._started)}{f', {what}' if what else ''}")
+            said = [f"{done}/{total} crates"] if total else []
+            self.say(f"{self._name}: {', '.join([*said, _minutes(now - self._started), *([what] if what else [])])}")
 
     def finish(self) -> None:
         took = _minutes(time.monotonic() - self._started)

@@ -18,7 +18,7 @@ from truemark_devnet.toolchain.progress import Reporter
 
 #: `    Building [=====>      ] 12/531: serde, syn`
 _BAR = re.compile(r"Building \[[^\]]*\] (\d+)/(\d+)(?:: (.*))?")
-_COMPILING = re.compile(r"(?:Compiling|Downloaded|Downloading) (.+)")
+_STEP = re.compile(r"(?:Compiling|Downloaded|Downloading|Updating|Blocking) .+")
 _ERROR = re.compile(r"^(?:error|npm (?:error|ERR!))\b.*", re.MULTILINE)
 #: Seconds between two looks at a silent process, for the listener.
 _PULSE = 1.0
@@ -41,18 +41,16 @@ def cargo(arguments: list[str], *, target: Path | None, cwd: Path, log: Path, re
     env["CARGO_TERM_PROGRESS_WIDTH"] = "120"
     if target is not None:
         env["CARGO_TARGET_DIR"] = str(target)
-    counted = [0, 0]
+    done, total, what = 0, 0, ""
 
     def listen(line: str) -> None:
-        bar = _BAR.search(line)
+        nonlocal done, total, what
+        bar, step = _BAR.search(line), _STEP.search(line)
         if bar is not None:
-            counted[:] = [int(bar.group(1)), int(bar.group(2))]
-            reporter.advance(counted[0], counted[1], (bar.group(3) or "").strip())
-            return
-        step = _COMPILING.search(line)
-        if step is not None and counted[1] == 0:
-            counted[0] += 1
-        reporter.advance(counted[0], counted[1], step.group(1) if step is not None else "")
+            done, total, what = int(bar.group(1)), int(bar.group(2)), (bar.group(3) or "").strip()
+        elif step is not None and not total:
+            what = step.group(0).strip()
+        reporter.advance(done, total, what)
 
     return run(["cargo", *arguments], env=env, cwd=cwd, log=log, listen=listen, name=name)
 
