@@ -379,7 +379,7 @@ def test_a_machine_without_tools_and_without_cargo_is_told_so(shell: Shell, tmp_
     assert "cargo, to build the tools" in shell.fails("tools", **bare)
     code, out, _ = shell("doctor", **bare)
     assert code == 1
-    assert "cannot be built without git, make, cc, pkg-config, cargo" in out
+    assert "cannot be built without git, make, cc, pkg-config, perl, cargo" in out
     assert "apt install build-essential" in out
 
 

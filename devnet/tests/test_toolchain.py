@@ -53,7 +53,10 @@ elif args[0] == "install":
     if os.environ.get("FAKE_ERROR"):
         sys.stderr.write("\\nerror: failed to run custom build command for `openssl-sys v0.9.117`\\n  more\\n")
         sys.exit(101)
-    child = subprocess.Popen([sys.executable, "-c", f"import time; time.sleep({os.environ.get('FAKE_SECONDS', '0')})"])
+    wait = f"import time, os; time.sleep({os.environ.get('FAKE_SECONDS', '0')})"
+    if "FAKE_UNTIL" in os.environ:
+        wait += f"\\nwhile not os.path.exists({os.environ['FAKE_UNTIL']!r}): time.sleep(0.02)"
+    child = subprocess.Popen([sys.executable, "-c", wait])
     note(f"rustc {child.pid}")
     child.wait()
     binary = root / "bin" / name
@@ -93,7 +96,7 @@ class Machine:
         (self.crate / "corelib" / "Scarb.toml").write_text('[package]\nname = "core"\nversion = "2.16.0"\n')
         self.put("cargo", CARGO)
         self.put("npm", NPM)
-        for name in ("git", "make", "cc", "pkg-config", "node"):
+        for name in ("git", "make", "cc", "pkg-config", "perl", "node"):
             self.put(name, "")
 
     def put(self, name: str, code: str, folder: Path | None = None) -> Path:
@@ -228,6 +231,7 @@ def test_a_missing_tool_is_named_with_the_way_to_get_it(machine: Machine) -> Non
         ("make", "cairo-format", "apt install make"),
         ("cc", "cairo-format", "apt install build-essential"),
         ("pkg-config", "cairo-format", "apt install pkg-config"),
+        ("perl", "starknet-devnet", "apt install perl"),
         ("cargo", "starknet-devnet", "install Rust with rustup"),
         ("node", "anvil", "apt install nodejs"),
         ("npm", "anvil", "apt install npm"),
@@ -351,13 +355,16 @@ def test_a_killed_build_takes_cargo_with_it_and_resumes(machine: Machine) -> Non
 
 
 def test_two_processes_build_one_after_the_other_and_the_second_says_that_it_waits(machine: Machine) -> None:
-    first = machine.start("starknet-devnet", FAKE_SECONDS="1.5")
+    go = machine.bin.parent / "go"
+    first = machine.start("starknet-devnet", FAKE_UNTIL=str(go))
     wait_for(lambda: bool(machine.lines()))
-    second = machine.start("starknet-devnet", FAKE_SECONDS="1.5")
+    second = machine.start("starknet-devnet", FAKE_UNTIL=str(go))
+    assert second.stdout is not None
+    assert "another process is building the tools: waiting for it" in second.stdout.readline()
+    go.touch()
     said = [child.communicate(timeout=40)[0] for child in (first, second)]
     assert [first.returncode, second.returncode] == [0, 0]
     assert "waiting for it" not in said[0]
-    assert "another process is building the tools: waiting for it" in said[1]
     assert machine.begun() == ["starknet-devnet"]
 
 

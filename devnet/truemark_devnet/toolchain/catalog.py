@@ -72,15 +72,17 @@ GIT = HostTool(("git",), "to clone the project", "apt install git")
 MAKE = HostTool(("make",), "to build the tools' C parts and to run the Makefile", "apt install make")
 CC = HostTool(("cc", "gcc", "clang"), "to link the tools", "apt install build-essential")
 PKG_CONFIG = HostTool(("pkg-config", "pkgconf"), "to build the tools", "apt install pkg-config")
+#: With git and the compiler on most systems, so seldom missing.
+PERL = HostTool(("perl",), "to build the OpenSSL inside starknet-devnet", "apt install perl")
 CARGO = HostTool(
     ("cargo",), f"to build the tools (Rust {OLDEST_RUST[0]}.{OLDEST_RUST[1]} or newer)", "install Rust with rustup"
 )
 NODE = HostTool(("node",), "to install anvil", "apt install nodejs, or nvm")
 NPM = HostTool(("npm",), "to install anvil", "apt install npm; it comes with Node.js from nvm")
 
-HOST_TOOLS = (GIT, MAKE, CC, PKG_CONFIG, CARGO, NODE, NPM)
+HOST_TOOLS = (GIT, MAKE, CC, PKG_CONFIG, PERL, CARGO, NODE, NPM)
 NEEDED_BY: dict[Source, tuple[HostTool, ...]] = {
-    Source.CARGO: (GIT, MAKE, CC, PKG_CONFIG, CARGO),
+    Source.CARGO: (GIT, MAKE, CC, PKG_CONFIG, PERL, CARGO),
     Source.NPM: (NODE, NPM),
     Source.PYTHON: (),
 }
