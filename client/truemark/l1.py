@@ -15,7 +15,8 @@ from aiohttp import ClientError
 from eth_account import Account as EthAccounts
 from eth_account.signers.local import LocalAccount
 from eth_typing import ChecksumAddress, HexStr
-from eth_utils.address import is_address, to_checksum_address
+from eth_utils.address import is_checksum_address, is_hex_address, to_checksum_address
+from eth_utils.exceptions import ValidationError
 from web3 import AsyncHTTPProvider, AsyncWeb3
 from web3.contract.async_contract import AsyncContract, AsyncContractFunction
 from web3.exceptions import ContractLogicError, TimeExhausted, Web3Exception, Web3RPCError
@@ -25,6 +26,7 @@ from web3.types import RPCEndpoint, TxParams, TxReceipt, Wei
 
 from truemark.deployment import Deployment
 from truemark.errors import TruemarkError
+from truemark.keys import BadEthKey
 from truemark.models import Destination, Withdrawal
 from truemark.units import Amount, BadAmount, from_collateral, to_collateral
 
@@ -71,6 +73,10 @@ class L1Unavailable(TruemarkError, ConnectionError):
     """The L1 node does not answer."""
 
 
+class BadL1Address(TruemarkError, ValueError):
+    """What is no address on L1."""
+
+
 class NoL1Signer(TruemarkError, RuntimeError):
     """Sending on L1 needs an Ethereum key; this bridge was opened without one."""
 
@@ -115,7 +121,7 @@ class L1Bridge:
     ) -> None:
         if message_fee <= 0:
             raise ValueError(f"message_fee is {message_fee}: the messaging contract asks for more than 0")
-        self._signer = EthAccounts.from_key(signer) if isinstance(signer, bytes | str) else signer
+        self._signer = account_of(signer) if isinstance(signer, bytes | str) else signer
         self._owns_client = w3 is None
         self._w3: AsyncWeb3[Any] = w3 if w3 is not None else _client(deployment.l1_rpc, timeout)
         self._deployment = deployment
@@ -339,14 +345,29 @@ def money(amount: Amount) -> int:
     return units
 
 
+def account_of(private_key: bytes | str) -> LocalAccount:
+    """
+    Raises:
+        BadEthKey: it is no Ethereum private key; the message does not show it.
+    """
+    try:
+        account: LocalAccount = EthAccounts.from_key(private_key)
+    except (ValueError, TypeError, ValidationError):
+        raise BadEthKey("an Ethereum private key is 32 bytes, or their 64 hex digits") from None
+    return account
+
+
 def checked_l1_address(text: str) -> ChecksumAddress:
-    """An L1 address with its checksum.
+    """An L1 address with its checksum: 0x and 40 hex digits, in one case, or in the mixed case of its checksum.
 
     Raises:
-        ValueError: it is no address, or its mixed case is no valid checksum.
+        BadL1Address: it is none, or a digit or a letter's case is mistyped.
     """
-    if not is_address(text):
-        raise ValueError(f"{text!r} is no L1 address (or its checksum is wrong)")
+    if not is_hex_address(text) or not text.startswith("0x"):
+        raise BadL1Address(f"{text!r} is no L1 address: it has 0x and 40 hex digits")
+    digits = text[2:]
+    if digits not in (digits.lower(), digits.upper()) and not is_checksum_address(text):
+        raise BadL1Address(f"{text!r} is no L1 address: its checksum is wrong, so something in it is mistyped")
     return to_checksum_address(text)
 
 

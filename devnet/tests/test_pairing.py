@@ -1,4 +1,4 @@
-"""The in-process gateway against an operator that settles as it is told: acks, batches, refusals, whose fault it was."""
+"""The in-process gateway against an operator that settles as told: acks, batches, refusals, whose fault it was."""
 
 from __future__ import annotations
 
@@ -240,9 +240,7 @@ async def test_a_wrong_signature_and_an_unregistered_key_are_rejected(gateway: P
         await gateway.submit(good)
 
 
-async def test_what_settled_before_this_gateway_lived_does_not_rest_again(
-    gateway: PairingGateway, facts: Facts
-) -> None:
+async def test_what_settled_before_the_gateway_lived_does_not_rest_again(gateway: PairingGateway, facts: Facts) -> None:
     facts.of_account[ALICE] = replace(facts.base, filled=70)
     ack = await gateway.submit(order(ALICE, True, 1_000, 100))
     assert (ack.open, ack.filled) == (Decimal("0.0000003"), Decimal("0.0000007"))
