@@ -125,7 +125,7 @@ class Direct:
 
 
 def make(node: Node, *, tick: float | None = None, memory: Path | None = None) -> Setup:
-    gate = Gate(Upstream("http://node", Direct(node)), tick=tick, memory=memory)
+    gate = Gate(Upstream("http://node", Direct(node)), tick=tick, idle=0.02, memory=memory)
     outer = httpx.AsyncClient(transport=httpx.ASGITransport(application(gate, TOKEN)), base_url="http://gate")
     return Setup(node, gate, outer)
 

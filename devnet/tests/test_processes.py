@@ -11,7 +11,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from truemark_devnet.processes import ProcessId, Terminated, interruptible, last_line, marked, spawn, stop
+from truemark_devnet.processes import (
+    ProcessId,
+    Terminated,
+    interruptible,
+    last_line,
+    marked,
+    spawn,
+    stop,
+    uninterrupted,
+)
 
 STUBBORN = (
     "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('here', flush=True); time.sleep(60)"
@@ -108,6 +117,28 @@ def test_a_signal_to_end_cleans_up_as_ctrl_c_does(number: signal.Signals) -> Non
         signal.raise_signal(number)
     assert raised.value.code == 128 + number
     assert signal.getsignal(number) is before
+
+
+def test_a_signal_that_is_ignored_stays_ignored() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with interruptible():
+            signal.raise_signal(signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_a_signal_waits_for_what_must_not_be_left_half_done() -> None:
+    done = []
+
+    def both_halves() -> None:
+        with uninterrupted():
+            signal.raise_signal(signal.SIGINT)
+            done.append("the other half")
+
+    with pytest.raises(KeyboardInterrupt):
+        both_halves()
+    assert done == ["the other half"]
 
 
 def test_the_last_line_of_a_log_is_the_last_that_says_something(tmp_path: Path) -> None:

@@ -55,11 +55,14 @@ def up(
     ] = False,
     tick: Annotated[
         float | None,
-        typer.Option(help="Seconds after which an idle L2 chain gets an empty block (2); 0: never."),
+        typer.Option(help="Seconds after which a write is preceded by an empty block (5); 0: never."),
     ] = None,
     relay: Annotated[
         float | None, typer.Option(help="Seconds between two deliveries of L1-L2 messages (2); 0: none.")
     ] = None,
+    no_archive: Annotated[
+        bool, typer.Option("--no-archive", help="Keep no history: a tenth of the memory, but no rollback.")
+    ] = False,
     foreground: Annotated[bool, typer.Option("--foreground", help="Stay, and stop the nodes at Ctrl-C.")] = False,
 ) -> None:
     """Starts the two nodes and the gate, or says that they run."""
@@ -75,6 +78,8 @@ def up(
             asked[name] = seconds or None
     if keep_time:
         asked["hold_time"] = True
+    if no_archive:
+        asked["archive"] = False
     with interruptible():
         with ConsoleReporter(console) as reporter:
             ensure(["anvil", "starknet-devnet"], reporter)

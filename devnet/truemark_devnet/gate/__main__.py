@@ -23,7 +23,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--upstream", required=True, help="URL of the node")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen at; others than this machine reach")
-    parser.add_argument("--tick", type=float, help="seconds after which an idle chain gets an empty block")
+    parser.add_argument("--tick", type=float, help="seconds after which a write is preceded by an empty block")
     parser.add_argument("--relay", type=float, help="seconds between two deliveries of L1-L2 messages")
     parser.add_argument("--l1", help="URL of the Ethereum node, for --relay")
     parser.add_argument("--memory", type=Path, help="file that keeps the admission over restarts")

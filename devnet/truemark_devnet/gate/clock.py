@@ -25,8 +25,8 @@ class TimeGoesBack(TruemarkError, ValueError):
 class Clock:
     """
     Args:
-        tick: seconds of real time after which the newest block is too old: an empty one is made then, and before a
-            write. None leaves the chain alone.
+        tick: seconds of real time after which the newest block is too old for a write: an empty one is made before it.
+            None leaves the chain alone.
     """
 
     def __init__(self, upstream: Upstream, tick: float | None) -> None:

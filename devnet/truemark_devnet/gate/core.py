@@ -48,6 +48,8 @@ class Gate:
     Args:
         upstream: the node.
         tick: see Clock.
+        idle: with `tick`, seconds after which a chain that nobody writes to gets an empty block, for those who read.
+            Seldom: with its full archive, devnet keeps a copy of the whole state for every block.
         l1: the Ethereum node; with it and `relay`, seconds between two deliveries, messages are carried.
         memory: where the admission is kept over restarts; None forgets it.
     """
@@ -57,13 +59,14 @@ class Gate:
         upstream: Upstream,
         *,
         tick: float | None = None,
+        idle: float = 60.0,
         l1: Upstream | None = None,
         relay: float | None = None,
         memory: Path | None = None,
     ) -> None:
         self.upstream = upstream
         self.clock = Clock(upstream, tick)
-        self._tick = tick
+        self._idle = idle if tick is not None else None
         self._relay = Relay(upstream, l1, self.clock, relay) if l1 is not None and relay is not None else None
         self._memory = memory
         self._admission = admissions.load(memory)
@@ -79,8 +82,8 @@ class Gate:
 
     def start(self) -> None:
         """Starts what runs beside the requests."""
-        if self._tick is not None:
-            self._tasks.append(asyncio.create_task(self._every(self._tick, self.clock.freshen), name="gate.tick"))
+        if self._idle is not None:
+            self._tasks.append(asyncio.create_task(self._every(self._idle, self.clock.freshen), name="gate.idle"))
         if self._relay is not None:
             self._tasks.append(
                 asyncio.create_task(self._every(self._relay.every, self._relay.deliver), name="gate.relay")

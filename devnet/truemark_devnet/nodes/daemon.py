@@ -22,7 +22,7 @@ from truemark_devnet.state import BadState, DevnetState, NodeRecord, home_of_use
 #: Seconds that `up` waits for another `up` or `down`.
 _PATIENCE = 180.0
 #: What `up` takes where nothing else is asked for: a chain that keeps up with real time, messages that arrive.
-DEFAULTS: dict[str, Any] = {"tick": 2.0, "relay": 2.0}
+DEFAULTS: dict[str, Any] = {"tick": 5.0, "relay": 2.0}
 #: Written by a deployment on the chains that a state file describes; worthless with new chains.
 _OF_THE_CHAINS = ("deployment.json", "messaging")
 

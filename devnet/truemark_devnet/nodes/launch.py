@@ -185,7 +185,8 @@ def _anvil_command(binary: Path, settings: NodeSettings, port: int) -> list[str]
 def _devnet_command(binary: Path, settings: NodeSettings, port: int) -> list[str]:
     command = [str(binary), "--host", HOST, "--port", str(port), "--chain-id", settings.l2_chain_name]
     command += ["--seed", str(settings.seed), "--accounts", str(settings.accounts)]
-    command += ["--initial-balance", str(INITIAL_BALANCE), "--state-archive-capacity", "full"]
+    command += ["--initial-balance", str(INITIAL_BALANCE)]
+    command += ["--state-archive-capacity", "full" if settings.archive else "none"]
     command += ["--block-generation-on", settings.block_generation]
     if settings.first_block_time is not None:
         command += ["--start-time", str(settings.first_block_time)]
