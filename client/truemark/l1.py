@@ -324,7 +324,7 @@ class L1Bridge:
         except ContractLogicError as error:
             raise L1Reverted(what, revert_text(error)) from error
         except Web3RPCError as error:
-            raise L1Refused(f"{what}: {error.user_message or error.message or error}") from error
+            raise L1Refused(f"{what}: {node_text(error)}") from error
         except (TimeExhausted, TimeoutError, ClientError, OSError) as error:
             raise L1Unavailable(
                 f"{what}: no answer from {self._deployment.l1_rpc} ({str(error) or type(error).__name__})"
@@ -375,6 +375,13 @@ def revert_text(error: ContractLogicError) -> str:
     """The contract's own words out of web3's error."""
     text = str(error.message or error.data or "")
     return text.removeprefix("execution reverted").lstrip(": ").strip() or "reverted without a reason"
+
+
+def node_text(error: Web3RPCError) -> str:
+    """The node's own words out of web3's error, whose own are the same for all."""
+    said = (error.rpc_response or {}).get("error")
+    message = said.get("message") if isinstance(said, dict) else said
+    return str(message or error.message or error)
 
 
 def _client(url: str, timeout: float) -> AsyncWeb3[Any]:
