@@ -49,10 +49,11 @@ DOMAIN_TYPE_HASH: Final = selector(DOMAIN_TYPE)
 ORDER_TYPE_HASH: Final = selector(ORDER_TYPE)
 _PREFIX: Final = short_string("StarkNet Message")
 
+_ADDRESS_MAX: Final = 2**251 - 1
 #: The integers of the contract's Order and their least and most.
 _RANGES: Final = (
-    ("venue", 1, PRIME - 1),
-    ("account", 1, PRIME - 1),
+    ("venue", 1, _ADDRESS_MAX),
+    ("account", 1, _ADDRESS_MAX),
     ("epoch", 0, U64_MAX),
     ("account_epoch", 0, U32_MAX),
     ("size", 0, U64_MAX),
