@@ -58,7 +58,7 @@ def _table(figures: list[Figure]) -> Table:
     table = Table(box=None, pad_edge=False)
     for name in ("figure", "value", "unit", "baseline", "against", "ratio"):
         right = name in ("value", "baseline", "ratio")
-        table.add_column(name, justify="right" if right else "left", no_wrap=name != "against")
+        table.add_column(name, justify="right" if right else "left", no_wrap=name != "against", overflow="fold")
     for figure in figures:
         table.add_row(
             figure.name,
