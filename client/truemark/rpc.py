@@ -92,7 +92,7 @@ class AsyncRpc:
         request = self._request(method, params)
         answer = await self._exchange(request, is_read(method))
         if not isinstance(answer, dict):
-            raise BadAnswer(f"{self.url}: {method} was answered by a {_kind(answer)}, not an object")
+            raise BadAnswer(f"{self.url}: {method} was answered by {_kind(answer)}, not an object")
         if answer.get("id") != request["id"] and not _is_general_error(answer):
             raise BadAnswer(f"{self.url}: {method} has id {request['id']}, the answer has {answer.get('id')!r}")
         result = self._result(answer, method)
@@ -115,7 +115,7 @@ class AsyncRpc:
         if isinstance(answers, dict) and _is_general_error(answers):
             raise _error_of(answers["error"], self.url)
         if not isinstance(answers, list):
-            raise BadAnswer(f"{self.url}: a batch was answered by a {_kind(answers)}, not an array")
+            raise BadAnswer(f"{self.url}: a batch was answered by {_kind(answers)}, not an array")
         by_id: dict[int, Any] = {}
         asked = {request["id"] for request in requests}
         for answer in answers:
@@ -215,6 +215,5 @@ def _list(methods: Sequence[str]) -> str:
 
 
 def _kind(answer: Any) -> str:
-    return {dict: "object", list: "array", str: "string", bool: "boolean", type(None): "null"}.get(
-        type(answer), "number"
-    )
+    names = {dict: "an object", list: "an array", str: "a text", bool: "a boolean", type(None): "null"}
+    return names.get(type(answer), "a number")

@@ -23,6 +23,8 @@ _BASIC: Final = (
         | {"ContractAddress", "ClassHash"}
     ),
 )
+#: Types of which a field says what they hold.
+_CONTAINERS: Final = ("merkletree", "enum")
 _PRESETS: Final[Mapping[str, tuple[Mapping[str, str], ...]]] = {
     "u256": ({"name": "low", "type": "u128"}, {"name": "high", "type": "u128"}),
     "TokenAmount": ({"name": "token_address", "type": "ContractAddress"}, {"name": "amount", "type": "u256"}),
@@ -161,7 +163,7 @@ class TypedData:
 
     def _merkle_root(self, leaves: Any, contains: str | None, path: str) -> int:
         if not isinstance(leaves, list | tuple) or not leaves or contains is None:
-            raise BadTypedData(f"{path} is a merkletree: it takes a list that is not empty, and `contains`")
+            raise BadTypedData(f"{path} is a merkletree: it takes a list that is not empty")
         level = [self._encode(contains, leaf, None, f"{path}[{i}]") for i, leaf in enumerate(leaves)]
         while len(level) > 1:
             if len(level) % 2:
@@ -172,7 +174,7 @@ class TypedData:
 
     def _enum(self, value: Any, contains: str | None, path: str) -> int:
         if not isinstance(value, Mapping) or len(value) != 1 or contains is None:
-            raise BadTypedData(f"{path} is an enum: it takes one variant with its values, and `contains`")
+            raise BadTypedData(f"{path} is an enum: it takes one variant with its values")
         ((name, members),) = value.items()
         variants = self._fields(contains)
         index = next((at for at, variant in enumerate(variants) if variant["name"] == name), None)
@@ -189,11 +191,13 @@ class TypedData:
         if self.domain_type not in types:
             raise BadTypedData(f"typed data of revision {self.revision} has a type {self.domain_type}")
         referred = {self.domain_type, self.primary_type}
-        for fields in types.values():
+        for name, fields in types.items():
             for field in fields:
-                referred.update(
-                    map(_element, [*_referred(field), *([field["contains"]] if "contains" in field else [])])
-                )
+                if not {"name", "type"} <= field.keys() or (field["type"] in _CONTAINERS and "contains" not in field):
+                    raise BadTypedData(f"{name} has a field that lacks its name, type or `contains`: {dict(field)}")
+                referred.update(map(_element, _referred(field)))
+                if "contains" in field:
+                    referred.add(field["contains"])
         for name in types:
             if not name or name.endswith("*") or "," in name or _is_variant(name):
                 raise BadTypedData(f"{name!r} is no name for a type")
