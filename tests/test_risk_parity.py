@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import pytest
 from truemark import risk
 from truemark.contract import Contract
+from truemark.funding import accrual
 from truemark.risk import Holding, LiquidationCase, LiquidationTerms, MarginTier, Tiers
 from truemark.units import U64_MAX, U128_MAX
 
@@ -309,7 +310,7 @@ async def test_bands_are_equal(rules_parity: Contract, seed: int, count: int) ->
 
 
 @runs
-async def test_funding_accrues_as_it_is_defined(rules_parity: Contract, seed: int, count: int) -> None:
+async def test_accruals_are_equal(rules_parity: Contract, seed: int, count: int) -> None:
     draw = Draw(seed)
 
     def case() -> dict[str, int]:
@@ -321,14 +322,9 @@ async def test_funding_accrues_as_it_is_defined(rules_parity: Contract, seed: in
             "mark": draw.price(),
         }
 
-    def defined(rate_ppm: int, max_rate: int, gap: int, max_gap: int, mark: int) -> int:
-        """floor(rate x min(gap, max_gap) x mark) with the rate for 8 hours in ppm, the mark in 1e-8 USD; 1e-16 USD."""
-        bounded = max(-max_rate, min(max_rate, rate_ppm))
-        return bounded * min(gap, max_gap) * mark * 10**8 // (28_800 * 10**6)
-
     cases = many(count, case)
     told = await answers(rules_parity, "accruals", cases)
-    same(cases, told, [defined(**case) for case in cases])
+    same(cases, told, [accrual(*case.values()) for case in cases])
 
 
 @runs
