@@ -306,11 +306,11 @@ def _part(module: str, name: str) -> Any:
 
 
 def _stay(console: Console, nodes: Nodes) -> None:
-    """Until Ctrl-C, or until a node ends."""
+    """Until Ctrl-C, or until a node ends: then none of them is left."""
     from truemark_devnet import nodes as devnets
 
-    _say(console, "Ctrl-C stops them")
     try:
+        _say(console, "Ctrl-C stops them")
         while True:
             nodes.check()
             time.sleep(0.5)
