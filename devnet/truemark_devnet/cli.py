@@ -252,17 +252,36 @@ def deploy(
 
 @devnet.command("open")
 def open_(
-    to: Annotated[str, typer.Argument(help="CancelOnly, PostOnly or Full")] = "Full",
+    to: Annotated[str, typer.Option(help="CancelOnly, PostOnly or Full.")] = "Full",
 ) -> None:
-    """Takes the deployed venue up to a mode, step by step, as far as the state of the chain allows it."""
+    """Takes the venue up, one mode at a time, each step with its integrity report. Keepers must be running."""
+    from truemark_devnet import nodes as devnets
+    from truemark_devnet.processes import interruptible
+    from truemark_devnet.state import home_of_user
+
+    if to not in ("CancelOnly", "PostOnly", "Full"):
+        raise typer.BadParameter("CancelOnly, PostOnly or Full")
+    home = home_of_user()
+    manifest, reports = home / "deployment.json", home / "reports"
+    with interruptible(), contextlib.closing(devnets.attach()) as nodes:
+        command = _part("truemark_devnet.deploy", "open_command")
+        asyncio.run(command(nodes, to=to, manifest=manifest, reports=reports, console=Console()))
+
+
+@devnet.command()
+def keepers(
+    interval: Annotated[float, typer.Option(min=1, help="Seconds between two rounds.")] = 5.0,
+    replay: Annotated[
+        Path | None, typer.Option(help="A CSV file of recorded prices.", show_default="19 January 2026")
+    ] = None,
+) -> None:
+    """Runs three reporters and a liquidator on recorded prices, from the first row on, until Ctrl-C."""
     from truemark_devnet import nodes as devnets
     from truemark_devnet.state import home_of_user
 
-    home = home_of_user()
-    manifest, reports = home / "deployment.json", home / "reports"
-    with contextlib.closing(devnets.attach()) as nodes:
-        command = _part("truemark_devnet.deploy", "open_command")
-        asyncio.run(command(nodes, to=to, manifest=manifest, reports=reports, console=Console()))
+    devnets.attach().close()
+    run = _part("truemark_devnet.local", "run_keepers_until_stopped")
+    run(home_of_user() / "deployment.json", interval=interval, replay=replay)
 
 
 def demo(
