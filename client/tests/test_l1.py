@@ -310,6 +310,8 @@ async def test_a_node_that_refuses_or_is_gone_is_told_apart(bridge: L1Bridge, et
 async def test_ether_comes_from_the_faucet_of_a_local_node_only(bridge: L1Bridge, ethereum: Ethereum) -> None:
     await bridge.fund_ether("1.5")
     assert await bridge.ether() == Decimal("1.5")
+    await bridge.fund_ether(1)
+    assert await bridge.ether() == Decimal("1.5")
     elsewhere = L1Bridge(deployment(faucet=False), SIGNER, w3=AsyncWeb3(ethereum))
     with pytest.raises(L1Refused, match="no faucet"):
         await elsewhere.fund_ether()

@@ -107,6 +107,10 @@ class L1Bridge:
         message_fee: wei paid with each message to L2; above 0.
         poll: seconds between looks for a receipt.
         timeout: seconds that one request may take, and a transaction until its block.
+
+    Raises:
+        BadEthKey: `signer` is no private key.
+        ValueError: `message_fee` is not above 0.
     """
 
     def __init__(
@@ -166,11 +170,12 @@ class L1Bridge:
             BadAmount, L1Reverted, L1Refused, L1Unavailable
         """
         units = money(amount)
-        receipt = await self._send(self._token.functions.mint(to or self.address, units), "minting test USDC")
+        owner = checked_l1_address(to) if to is not None else self.address
+        receipt = await self._send(self._token.functions.mint(owner, units), "minting test USDC")
         return _hash_of(receipt)
 
     async def fund_ether(self, ether: Amount = 1) -> None:
-        """Sets the signer's ether on a local node that has a faucet.
+        """Gives the signer that much ether on a local node that has a faucet, if it has less.
 
         Raises:
             L1Refused: this deployment has no faucet.
@@ -178,6 +183,8 @@ class L1Bridge:
         if not self._deployment.faucet:
             raise L1Refused(f"{self._deployment.name} has no faucet: fund {self.address} with ether yourself")
         wei = int(Decimal(ether) * _WEI)
+        if await self._ask(self._w3.eth.get_balance(self._account.address), "reading ether") >= wei:
+            return
         answer = await self._ask(
             self._w3.provider.make_request(RPCEndpoint("anvil_setBalance"), [self.address, hex(wei)]), "the faucet"
         )
@@ -301,7 +308,12 @@ class L1Bridge:
         account = self._account
         async with self._lock:
             nonce = await self._ask(self._w3.eth.get_transaction_count(account.address, "pending"), what)
-            base: TxParams = {"from": account.address, "nonce": nonce, "value": Wei(value)}
+            base: TxParams = {
+                "from": account.address,
+                "nonce": nonce,
+                "value": Wei(value),
+                "chainId": self._deployment.l1_chain_id,
+            }
             gas = await self._ask(function.estimate_gas(base), what)
             built = await self._ask(function.build_transaction({**base, "gas": gas * _GAS_PERCENT // 100}), what)
             signed = account.sign_transaction(cast(dict[str, Any], built))

@@ -186,7 +186,7 @@ async def test_connecting_checks_the_chain_and_sends_nothing(deployment: Any) ->
             assert str(5) != repr(trader)
         assert not client.is_closed
     async with node("0x534e") as client:
-        with pytest.raises(WrongChain, match="is on chain 0x534e, test is on TRUEMARK_TEST"):
+        with pytest.raises(WrongChain, match="is on chain 0x534e, test is on 0x5452"):
             await AsyncTrader.connect(deployment, key, client=client)
 
 

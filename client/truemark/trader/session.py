@@ -83,12 +83,15 @@ class Session:
 
         Raises:
             NoDeployment, BadManifest: there is no good manifest at the path.
+            NotDeterministic, WrongSigner: no key can be derived from this signer.
+            BadEthKey: `l1` is no private key.
             WrongChain: the node is on another chain.
             NodeUnavailable: it does not answer.
         """
         if not isinstance(deployment, Deployment):
             deployment = Deployment.load(deployment)
         stark = key if isinstance(key, StarkKey) else derive(key, deployment.l1_chain_id)
+        bridge = l1 if isinstance(l1, L1Bridge) or l1 is None else L1Bridge(deployment, l1)
         rpc = AsyncRpc(deployment.l2_rpc, client=client)
         venue = Venue(rpc, deployment, clock)
         try:
@@ -97,7 +100,6 @@ class Session:
             await rpc.aclose()
             raise
         address = account_address(stark.public_key, deployment.account_class_hash)
-        bridge = l1 if isinstance(l1, L1Bridge) or l1 is None else L1Bridge(deployment, l1)
         return cls(
             venue,
             Account(rpc, address, stark, deployment.l2_chain_id),
