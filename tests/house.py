@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -13,7 +13,7 @@ from truemark.account import Account
 from truemark.contract import Contract
 from truemark.deployment import Deployment
 from truemark.explorer import AsyncExplorer
-from truemark.keys import LocalEthSigner, StarkKey
+from truemark.keys import LocalEthSigner
 from truemark.receipt import Receipt
 from truemark.rpc import AsyncRpc
 from truemark.trader import AsyncTrader
@@ -21,12 +21,10 @@ from truemark.units import to_price
 from truemark_devnet.accounts import REPORTERS, L2Account
 from truemark_devnet.deploy import open_venue
 from truemark_devnet.deploy.venue import account_of
+from truemark_devnet.local import local_gateway
 from truemark_devnet.nodes import Nodes
-from truemark_devnet.order_facts import ChainFacts
 from truemark_devnet.pairing import PairingGateway
 from truemark_keeper.reporter import Entry, report_call
-from truemark_keeper.transactions import TransactionQueue
-from truemark_keeper.wallet import StarkWallet
 
 BTC, ETH, SOL = "BTC-USD-PERP", "ETH-USD-PERP", "SOL-USD-PERP"
 #: Every block writes an older one's hash there.
@@ -118,16 +116,9 @@ class House:
         found: Mapping[str, Any] = await self.contract("Oracle").read("mark", self.deployment.market(market).index)
         return found
 
-    @asynccontextmanager
-    async def gateway(self) -> AsyncIterator[PairingGateway]:
+    def gateway(self) -> AbstractAsyncContextManager[PairingGateway]:
         """The operator's order entry, for the length of the block."""
-        member = self.roles["operator"]
-        wallet = StarkWallet(member.address, StarkKey.from_private(member.private_key), self.nodes.l2_chain_id)
-        async with AsyncExitStack() as stack:
-            rpc = await stack.enter_async_context(AsyncRpc(self.nodes.l2_url))
-            queue = await stack.enter_async_context(TransactionQueue(wallet, rpc, poll=0.01))
-            facts = ChainFacts(rpc, self.deployment)
-            yield await stack.enter_async_context(PairingGateway(self.deployment, queue, facts))
+        return local_gateway(self.deployment)
 
     @asynccontextmanager
     async def trader(self, name: str, gateway: PairingGateway | None = None) -> AsyncIterator[AsyncTrader]:
