@@ -10,10 +10,10 @@ from typing import Any
 
 from truemark.abi import DecodedEvent
 from truemark.felt import selector
-from truemark.risk import margin
+from truemark.risk import Holding, margin, pending_funding
 from truemark.trader.handles import read_events, registered_withdrawals
 from truemark.units import from_collateral, from_value
-from truemark_keeper.book import Book, holdings
+from truemark_keeper.book import AccountState, Book
 
 from truemark_devnet.demo.report import Check, TraderRow
 from truemark_devnet.demo.stage import Stage
@@ -66,15 +66,22 @@ def _count(found: dict[int, Flows], event: DecodedEvent, names: Mapping[int, str
 
 
 def equities(stage: Stage, book: Book) -> dict[str, Decimal]:
-    """V of every trader at the marks, USD."""
+    """V of every trader at the last good marks, USD."""
     states = {account.address: account for account in book.accounts}
-    values = {}
-    for name, trader in stage.traders.items():
-        account = states.get(trader.address)
-        if account is not None:
-            held = holdings(account, book.markets, at_checkpoint=False)
-            values[name] = from_value(margin(account.collateral, held).value)
-    return values
+    return {
+        name: from_value(margin(states[trader.address].collateral, _held(states[trader.address], book)).value)
+        for name, trader in stage.traders.items()
+        if trader.address in states
+    }
+
+
+def _held(account: AccountState, book: Book) -> list[Holding]:
+    held = []
+    for position in account.positions:
+        market = book.markets[position.market]
+        pending = pending_funding(position.size, market.funding_index - position.funding_index)
+        held.append(Holding(position.size, market.price, pending, market.tiers))
+    return held
 
 
 async def rows(stage: Stage, book: Book) -> list[TraderRow]:
@@ -84,8 +91,8 @@ async def rows(stage: Stage, book: Book) -> list[TraderRow]:
     found = []
     for name, trader in stage.traders.items():
         flow, equity = moved[trader.address], values.get(name, ZERO)
-        held = holdings(states[trader.address], book.markets, at_checkpoint=False)
-        funding = flow.funding + from_value(sum(holding.pending for holding in held))
+        pending = sum(holding.pending for holding in _held(states[trader.address], book))
+        funding = flow.funding + from_value(pending)
         gained = equity + flow.withdrawn - flow.deposited
         found.append(
             TraderRow(

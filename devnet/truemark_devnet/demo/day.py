@@ -107,10 +107,13 @@ class _Run:
         self._show = show
         self._now = BEGIN
         self._block = 0
+        self._sent = 0
         self._turn = 0
         self._redemption: int | None = None
         self._liquidated: dict[str, None] = {}
         self._marks: Mapping[str, int] = {}
+        #: The marks of the round under way, USD.
+        self._figures: Mapping[str, Decimal] = {}
         self.day = Day(expected_liquidations=said.liquidated)
 
     async def all(self) -> Day:
@@ -137,11 +140,11 @@ class _Run:
         stage = self._stage
         with self._show.busy(f"{len(stage.plans)} traders derive their keys, deploy their accounts, deposit on L1"):
             self._handles = await stage.fund()
-        total = sum(handle.deposit.amount for handle in self._handles)
+        total = sum((handle.deposit.amount for handle in self._handles), Decimal(0))
         self._tell(
             "money",
             "Deposits",
-            f"{len(stage.traders)} traders sent {total:,} USDC from L1 in {len(self._handles)} deposits",
+            f"{len(stage.traders)} traders sent {_plain(total)} USDC from L1 in {len(self._handles)} deposits",
         )
 
     async def _open(self) -> None:
@@ -169,15 +172,15 @@ class _Run:
         await self._move_to(now)
         before = self._marks
         await stage.report(now)
+        self._figures = {market: (await stage.venue.mark(market)).price for market in stage.deployment.markets}
         sweep = await stage.liquidator.once(timeout=60)
         names = {trader.address: name for name, trader in stage.traders.items()}
         for item in sweep.liquidated:
             name = names.get(item.account, hex(item.account))
             self._liquidated[name] = None
             market = self._market_name(item.market)
-            self._tell(
-                "liquidation", f"{name} is liquidated", f"{from_size(item.size):f} {market} at {self._price(market)}"
-            )
+            taken = f"{_plain(from_size(item.size))} {market.split('-')[0]}"
+            self._tell("liquidation", f"{name} is liquidated", f"{taken} at {_plain(self._price(market))}")
         hours, rest = divmod(now - OPEN, HOUR)
         if rest == 0:
             await self._trade(hours)
@@ -193,7 +196,8 @@ class _Run:
         self._tell(
             "guard",
             title,
-            f"{text}: no mark moved by more than {largest} bps, markets are {' and '.join(sorted(statuses))}, "
+            f"{text}: {f'marks moved by at most {largest} bps' if largest else 'no mark moved'}, "
+            f"markets are {' and '.join(sorted(statuses))}, "
             f"{'SOMEBODY' if liquidated else 'nobody'} was liquidated",
         )
         # Between two rounds of that night the true prices move by less than 1%.
@@ -203,8 +207,8 @@ class _Run:
     def _market_name(self, index: int) -> str:
         return next(name for name, market in self._stage.deployment.markets.items() if market.index == index)
 
-    def _price(self, market: str) -> str:
-        return f"{from_price(self._marks[market]):f}" if market in self._marks else "the mark"
+    def _price(self, market: str) -> Decimal:
+        return self._figures[market]
 
     async def _sample(self) -> Book:
         """Marks, equities and the number of transactions since the last one."""
@@ -214,14 +218,18 @@ class _Run:
         for market in book.markets.values():
             self.day.marks.setdefault(market.name, []).append((self._now, from_price(market.price)))
         for name, value in accounting.equities(stage, book).items():
-            self.day.equity.setdefault(name, []).append((self._now, value))
+            if not stage.plans[name].makes_markets:
+                self.day.equity.setdefault(name, []).append((self._now, value))
         counts = await stage.rpc.batch(
             [
                 ("starknet_getBlockTransactionCount", {"block_id": {"block_number": number}})
                 for number in range(self._block, book.block + 1)
             ]
         )
-        self.day.transactions.append((self._now, sum(int(count) for count in counts)))
+        sent = sum(int(count) for count in counts)
+        if self._block:
+            self.day.transactions.append((self._now, sent))
+        self._sent += sent
         self._block = book.block + 1
         return book
 
@@ -249,7 +257,8 @@ class _Run:
         refused = [fill for trader in stage.traders.values() for fill in await trader.fills() if not fill.settled]
         if refused:
             raise DayFailed(f"a fill was refused: {refused[0].reason}")
-        self._tell("info", "Trades", f"{done} signed orders met a market maker's and were settled on chain")
+        orders = "a signed order" if done == 1 else f"{done} signed orders"
+        self._tell("info", "Trades", f"{orders} met a market maker's, settled on chain")
 
     async def _mark(self, market: str) -> int:
         return int((await self._stage.venue.mark(market)).price.scaleb(8))
@@ -268,16 +277,16 @@ class _Run:
         await stage.traders[name].place(market, taker_side, amount, price, reduce_only=reduces)
 
     async def _vault(self, hours: int) -> None:
-        depositors = [name for name, plan in self._stage.plans.items() if plan.vault]
-        trader = self._stage.traders[depositors[0]]
+        name = next(name for name, plan in self._stage.plans.items() if plan.vault)
+        trader = self._stage.traders[name]
         if hours == REDEEM_HOUR:
             shares = (await trader.balances()).vault_shares / 2
             request = await trader.request_redeem(shares.quantize(Decimal("1e-12")))
             self._redemption = request.request_id
-            self._tell("money", "Redemption asked for", f"{depositors[0]} asks for {request.shares:,.2f} vault shares")
+            self._tell("money", "Redemption asked for", f"{name} asks for {_plain(request.shares)} vault shares")
         elif hours == CLAIM_HOUR and self._redemption is not None:
             claim = await trader.claim_redemption(self._redemption)
-            self._tell("money", "Redemption claimed", f"{depositors[0]} gets {claim.assets:,.6f} USDC for its shares")
+            self._tell("money", "Redemption claimed", f"{name} gets {_plain(claim.assets)} USDC for its shares")
 
     # --- the end
 
@@ -294,9 +303,7 @@ class _Run:
         await stage.traders[who].withdraw(amount)
         await stage.nodes.flush()
         self._now = await stage.nodes.l2_time()
-        self._tell(
-            "money", "Withdrawal, not claimed", f"{who} withdrew {amount:,} USDC; L1 owes it"
-        )
+        self._tell("money", "Withdrawal, not claimed", f"{who} withdrew {amount:,} USDC; L1 owes it")
         who, amount = IN_FLIGHT
         await stage.traders[who].faucet(amount)
         await stage.traders[who].deposit(amount)
@@ -308,6 +315,12 @@ class _Run:
         day.liquidated = tuple(self._liquidated)
         day.facts = {
             "L2 blocks": f"{book.block:,}",
-            "L2 transactions": f"{sum(count for _, count in day.transactions):,}",
+            "L2 transactions": f"{self._sent:,}",
             "rounds": f"{1 + len(steps(self._end)):,}",
         }
+
+
+def _plain(amount: Decimal) -> str:
+    """Without the zeros that a unit leaves behind."""
+    text = f"{amount:,f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text

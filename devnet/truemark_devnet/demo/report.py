@@ -86,12 +86,13 @@ def render(day: Day) -> str:
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Truemark: settlement day</title><style>{_CSS}</style></head><body>
 <header><h1>Settlement day</h1>
-<p>18 January 22:00 to 19 January 23:00 UTC 2026, recorded prices, on a local Ethereum and a local Starknet node.
-Between the hourly figures prices are interpolated.</p>{_facts(day.facts)}</header>
+<p>The hours from 18 January 22:00 to 19 January 23:00 UTC 2026, recorded prices, on a local Ethereum and a local
+Starknet node. A figure holds at the end of its hour; between the hourly figures prices are interpolated. Funding is the
+base rate of 0.01% for 8 hours.</p>{_facts(day.facts)}</header>
 <section><h2>What happened</h2>{_timeline(day.events)}</section>
 <section><h2>Mark prices</h2><div class="grid3">{marks}</div></section>
 <section><h2>Equity and blocks</h2><div class="grid2">
-{line_chart("Equity of each trader (liquidated ones marked)", lines, markers, unit="USD")}
+{line_chart("Equity of each trader but the makers (liquidated ones marked)", lines, markers, unit="USD")}
 {bar_chart("Transactions in each ten minutes", day.transactions, unit="transactions")}</div></section>
 <section><h2>Traders</h2>
 <p>Liquidated: {escape(", ".join(day.liquidated) or "nobody")}. Said beforehand by <code>truemark.risk</code>:
