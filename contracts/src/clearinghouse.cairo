@@ -11,5 +11,7 @@ pub mod orders;
 pub mod slots;
 pub mod state;
 pub mod takeover;
+#[cfg(test)]
+mod tests;
 pub mod trading;
 pub mod venue;

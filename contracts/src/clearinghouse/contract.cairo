@@ -52,7 +52,7 @@ pub mod Clearinghouse {
     struct Storage {
         #[substorage(v0)]
         access: AccessComponent::Storage,
-        state: State,
+        pub(crate) state: State,
         classes: Classes,
     }
 

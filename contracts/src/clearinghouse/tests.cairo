@@ -1,0 +1,11 @@
+mod access;
+mod conservation;
+mod fills;
+mod funding;
+mod here;
+mod liquidation;
+mod modes;
+mod money;
+mod orders;
+mod setup;
+mod venue;
