@@ -223,11 +223,14 @@ def contracts(
     write: Annotated[bool, typer.Option("--format", help="Put the formatting right.")] = False,
 ) -> None:
     """Compiles the contracts and writes the ABIs that the client ships."""
+    from truemark_devnet import cairo_tests
     from truemark_devnet import contracts as work
+    from truemark_devnet.processes import interruptible
 
     console = Console()
     if test:
-        work.test_contracts()
+        with interruptible():
+            cairo_tests.run(lambda line: _say(console, line))
     elif lint:
         work.lint_contracts()
     elif write:
@@ -285,7 +288,7 @@ def keepers(
 
 
 def demo(
-    fast: Annotated[bool, typer.Option("--fast", help="The two hours of the fall only.")] = False,
+    fast: Annotated[bool, typer.Option("--fast", help="Until 07:00 only: the fall and the faults.")] = False,
     report: Annotated[Path, typer.Option(help="Where the report goes.")] = Path("demo-report.html"),
 ) -> None:
     """Runs a real day, 18 to 19 January 2026, on two local nodes."""

@@ -39,17 +39,6 @@ def compile_contracts(progress: Progress) -> Build:
     return built
 
 
-def test_contracts() -> None:
-    """Runs the Cairo unit tests, their output on the terminal.
-
-    Raises:
-        ContractsFailed: one failed.
-    """
-    done = subprocess.run([find_tool("cairo-test"), "--starknet", checkout() / "contracts"], check=False)
-    if done.returncode != 0:
-        raise ContractsFailed("the Cairo unit tests failed, see above")
-
-
 def lint_contracts() -> None:
     """Formatting of the Cairo sources, and whether the ABIs that the client ships are those of the classes.
 
