@@ -11,6 +11,7 @@ from truemark.account import TransactionReverted
 from truemark.l1 import AlreadyClaimed, L1Bridge
 from truemark.models import Destination
 from truemark.orders import SignedOrder
+from truemark.receipt import parse_receipt
 from truemark.trader import AsyncTrader
 from truemark_devnet.accounts import l1_accounts
 
@@ -172,7 +173,7 @@ async def test_a_liquidation_of_a_healthy_account_or_of_an_old_epoch(house: Hous
 async def test_a_deposit_message_from_a_wrong_l1_sender(house: House) -> None:
     """Anyone can send a message to the handler on L1; only the bridge's counts."""
     supply = await house.contract("CollateralToken").read("total_supply")
-    house.nodes.control.l2(
+    sent = house.nodes.control.l2(
         "devnet_postmanSendMessageToL2",
         {
             "l2_contract_address": hex(house.deployment.address("Bridge")),
@@ -183,6 +184,9 @@ async def test_a_deposit_message_from_a_wrong_l1_sender(house: House) -> None:
             "nonce": "0x7777",
         },
     )
+    raw = await house.rpc.call("starknet_getTransactionReceipt", {"transaction_hash": sent["transaction_hash"]})
+    assert parse_receipt(raw).revert_reason is not None
+    assert "BRIDGE: not the L1 bridge" in str(parse_receipt(raw).revert_reason)
     assert await house.contract("CollateralToken").read("total_supply") == supply
     assert not await house.contract("Bridge").read("delivered", 0x7777)
 
