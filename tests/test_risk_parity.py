@@ -306,7 +306,7 @@ async def test_bands_are_equal(rules_parity: Contract, seed: int, count: int) ->
     same(cases, told, [(risk.within_band(**case),) * 2 for case in cases])
 
 
-# What the client has no copy of is held to its definition in design's own words.
+# What the client has no copy of is held to its definition.
 
 
 @runs

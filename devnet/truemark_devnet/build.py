@@ -25,7 +25,7 @@ from truemark.errors import TruemarkError
 from truemark_devnet.paths import checkout
 from truemark_devnet.toolchain import find_tool
 
-#: What a release declares. The clearinghouse is one contract over four more classes (design: 3).
+#: What a release declares. The clearinghouse is one contract over four more classes.
 CLASSES: dict[str, str] = {
     "CollateralToken": "truemark::token::contract::CollateralToken",
     "Bridge": "truemark::bridge::contract::Bridge",

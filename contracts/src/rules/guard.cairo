@@ -1,5 +1,6 @@
-//! Which number may be the mark of a market: design 3.1, rules 1 to 6, as one pure function. State,
-//! entries and time in; the new state and the outcome out. Nothing here reads storage or panics.
+//! Which number may be the mark of a market: rules 1 to 6 of docs/oracle.md, as one pure function.
+//! State, entries and time in; the new state and the outcome out. Nothing here reads storage or
+//! panics.
 //!
 //! Times in seconds, prices in 1e-8 USD. A time that lies ahead of `now` has age 0.
 
