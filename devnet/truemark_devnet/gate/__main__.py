@@ -25,7 +25,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen at; others than this machine reach")
     parser.add_argument("--tick", type=float, help="seconds after which a write is preceded by an empty block")
     parser.add_argument("--relay", type=float, help="seconds between two deliveries of L1-L2 messages")
-    parser.add_argument("--l1", help="URL of the Ethereum node, for --relay")
+    parser.add_argument("--l1", help="URL of the Ethereum node, to carry messages")
+    parser.add_argument(
+        "--messaging", type=Path, help="file that gets the messaging contract's address"
+    )
     parser.add_argument("--memory", type=Path, help="file that keeps the admission over restarts")
     given = parser.parse_args(arguments)
     token = os.environ.get(TOKEN_VARIABLE, "")
@@ -40,6 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
             Upstream(given.upstream),
             tick=given.tick,
             l1=Upstream(given.l1) if given.l1 else None,
+            messaging=given.messaging,
             relay=given.relay,
             memory=given.memory,
         )

@@ -16,6 +16,7 @@ from starlette.routing import Route, WebSocketRoute
 from truemark_devnet.gate.admission import Admission
 from truemark_devnet.gate.clock import TimeGoesBack
 from truemark_devnet.gate.core import Gate
+from truemark_devnet.gate.relay import NoMessaging
 from truemark_devnet.gate.socket import relay_socket
 from truemark_devnet.gate.upstream import NodeDown, NodeRefused
 
@@ -41,6 +42,8 @@ def application(gate: Gate, token: str) -> Starlette:
                 return _json({"error": "the control token is missing or wrong"}, 401)
             try:
                 return await endpoint(request)
+            except NoMessaging as error:
+                return _json({"error": str(error)}, 400)
             except (ValueError, KeyError, TypeError) as error:
                 return _json({"error": str(error) or "a bad request"}, 409 if isinstance(error, TimeGoesBack) else 400)
             except (NodeDown, NodeRefused) as error:
@@ -86,6 +89,9 @@ def application(gate: Gate, token: str) -> Starlette:
         await gate.clock.release()
         return _json({"held": None})
 
+    async def post_flush(_request: Request) -> Response:
+        return _json(await gate.flush())
+
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         gate.start()
@@ -100,6 +106,7 @@ def application(gate: Gate, token: str) -> Starlette:
             Route("/_gate/admission", guarded(put_admission), methods=["PUT"]),
             Route("/_gate/clock", guarded(put_clock), methods=["PUT"]),
             Route("/_gate/clock", guarded(delete_clock), methods=["DELETE"]),
+            Route("/_gate/flush", guarded(post_flush), methods=["POST"]),
             Route("/", rpc, methods=["POST"]),
             Route("/rpc", rpc, methods=["POST"]),
             WebSocketRoute("/ws", lambda socket: relay_socket(socket, gate)),

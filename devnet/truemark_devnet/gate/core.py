@@ -26,7 +26,7 @@ from truemark_devnet.gate.messages import (
     method_of,
     parse,
 )
-from truemark_devnet.gate.relay import Relay
+from truemark_devnet.gate.relay import NoMessaging, Relay
 from truemark_devnet.gate.upstream import NodeDown, NodeRefused, Upstream
 
 log = logging.getLogger(__name__)
@@ -50,7 +50,9 @@ class Gate:
         tick: see Clock.
         idle: with `tick`, seconds after which a chain that nobody writes to gets an empty block, for those who read.
             Seldom: with its full archive, devnet keeps a copy of the whole state for every block.
-        l1: the Ethereum node; with it and `relay`, seconds between two deliveries, messages are carried.
+        l1: the Ethereum node; with it and `messaging`, the file that has the messaging contract's address, messages are
+            carried when somebody asks for it.
+        relay: seconds between two deliveries that nobody has to ask for.
         memory: where the admission is kept over restarts; None forgets it.
     """
 
@@ -61,13 +63,15 @@ class Gate:
         tick: float | None = None,
         idle: float = 60.0,
         l1: Upstream | None = None,
+        messaging: Path | None = None,
         relay: float | None = None,
         memory: Path | None = None,
     ) -> None:
         self.upstream = upstream
         self.clock = Clock(upstream, tick)
         self._idle = idle if tick is not None else None
-        self._relay = Relay(upstream, l1, self.clock, relay) if l1 is not None and relay is not None else None
+        self._relay = Relay(upstream, l1, self.clock, messaging) if l1 is not None and messaging is not None else None
+        self._relay_every = relay
         self._memory = memory
         self._admission = admissions.load(memory)
         #: Requests under way, by the admission (counted) that they were judged by.
@@ -84,9 +88,9 @@ class Gate:
         """Starts what runs beside the requests."""
         if self._idle is not None:
             self._tasks.append(asyncio.create_task(self._every(self._idle, self.clock.freshen), name="gate.idle"))
-        if self._relay is not None:
+        if self._relay is not None and self._relay_every is not None:
             self._tasks.append(
-                asyncio.create_task(self._every(self._relay.every, self._relay.deliver), name="gate.relay")
+                asyncio.create_task(self._every(self._relay_every, self._relay.deliver), name="gate.relay")
             )
 
     async def aclose(self) -> None:
@@ -114,6 +118,17 @@ class Gate:
         except TimeoutError:
             return False
         return True
+
+    async def flush(self) -> dict[str, Any]:
+        """Carries what waits between the chains; see Relay.flush.
+
+        Raises:
+            NoMessaging: there is nothing to carry it through.
+            NodeDown, NodeRefused: it did not work.
+        """
+        if self._relay is None:
+            raise NoMessaging("this gate is no postman: it was not told an Ethereum node")
+        return await self._relay.flush()
 
     async def handle(self, body: bytes, *, authorised: bool, headers: Mapping[str, str] | None = None) -> Reply:
         """Answers a JSON-RPC request, single or batch."""
@@ -190,8 +205,8 @@ class Gate:
             try:
                 await do()
                 said = ""
-            except (NodeDown, NodeRefused) as error:
-                # Before a messaging contract is loaded each flush fails alike: once is enough.
+            except (NodeDown, NodeRefused, NoMessaging) as error:
+                # While a node is away each attempt fails alike: once is enough.
                 if str(error) != said:
                     said = str(error)
                     log.warning("%s", error)

@@ -10,7 +10,6 @@ from typing import Any
 import httpx
 from truemark.errors import TruemarkError
 
-from truemark_devnet import accounts, postman
 from truemark_devnet.gate.clock import TimeGoesBack
 
 _TIMEOUT = 180.0
@@ -124,44 +123,16 @@ class Control:
     def flush(self) -> Flushed:
         """Delivers what waits between the chains, both ways: first what L1 sent, then what L2 sent.
 
-        A held time moves on by a second if the delivery takes until the next one: each message is a block of its own.
+        A message that was cancelled on L1 is not delivered, one whose handler is reverted stays on L1.
 
         Raises:
             NodeError: no messaging contract is loaded, or a node refused.
         """
-        held = self.held_time()
-        # Without a new L1 block since the last time devnet asks for the logs of one that does not exist, and gives up.
-        self.l1("evm_mine")
-        done = self.l2("devnet_postmanFlush")
-        self._mark_consumed(done)
-        if held is not None:
-            moved = self.held_time()
-            if moved is not None and moved != held:
-                self._hold_l1(moved)
+        done = self._gate("POST", "flush")
         return Flushed(
             to_l2=tuple(done["messages_to_l2"]),
             to_l1=tuple(done["messages_to_l1"]),
-            transactions=tuple(int(item, 16) for item in done["generated_l2_transactions"]),
-        )
-
-    def _mark_consumed(self, flushed: Mapping[str, Any]) -> None:
-        receipts = [
-            self.l2("starknet_getTransactionReceipt", {"transaction_hash": tx_hash})
-            for tx_hash in flushed["generated_l2_transactions"]
-        ]
-        for message in postman.handled(flushed["messages_to_l2"], receipts):
-            sent = self.l1("eth_getTransactionReceipt", message["l1_transaction_hash"])
-            self.l1("eth_sendTransaction", postman.consumption(message, sent))
-
-    def load_messaging(self, address: str) -> None:
-        """Has the L2 node carry messages through this L1 contract, with the first L1 account as postman."""
-        self.l2(
-            "devnet_postmanLoad",
-            {
-                "network_url": self._l1_url,
-                "messaging_contract_address": address,
-                "deployer_account_private_key": accounts.l1_accounts(1)[0].private_key,
-            },
+            transactions=tuple(int(item, 16) for item in done["transactions"]),
         )
 
     def mint(self, address: int, fri: int) -> None:

@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from truemark_devnet import accounts
-from truemark_devnet.nodes.control import AdmissionState, Control, Endpoints, Flushed, Snapshot
-from truemark_devnet.nodes.launch import Launched, NodeDied, Running, launch
+from truemark_devnet.nodes.control import AdmissionState, Control, Endpoints, Flushed, NodeError, Snapshot
+from truemark_devnet.nodes.launch import MESSAGING, Launched, NodeDied, Running, launch
 from truemark_devnet.nodes.settings import L1_CHAIN_ID, NodeSettings
 from truemark_devnet.processes import stop
 
@@ -114,18 +114,26 @@ class Nodes:
         return await asyncio.to_thread(self.control.flush)
 
     async def attach_messaging(self, address: str) -> None:
-        """Has messages carried through this L1 contract. Done once: to load it again would skip what is on its way."""
+        """Has messages carried through this L1 contract, whose owner is the first L1 account.
+
+        Raises:
+            NodeError: no contract is there, or what waits in the one before it could not be carried.
+        """
         await asyncio.to_thread(self._attach_messaging, address)
 
     def _attach_messaging(self, address: str) -> None:
-        loaded = self.directory / "messaging"
+        loaded = self.directory / MESSAGING
+        if self.control.l1("eth_getCode", address, "latest") == "0x":
+            raise NodeError(f"no messaging contract is at {address}")
         if loaded.is_file():
             if loaded.read_text() == address.lower():
                 return
             # The other contract's messages are not lost with it.
             self.control.flush()
-        self.control.load_messaging(address)
-        loaded.write_text(address.lower())
+        # Replaced whole: the gate may read it at any time.
+        written = loaded.with_suffix(".new")
+        written.write_text(address.lower())
+        written.replace(loaded)
 
     async def mint(self, address: int, fri: int) -> None:
         await asyncio.to_thread(self.control.mint, address, fri)

@@ -24,6 +24,8 @@ from truemark_devnet.toolchain import find_tool
 
 #: Marks every process of a devnet with its folder: what a crash leaves can be found again.
 MARK = "TRUEMARK_DEVNET_DIR"
+#: In the nodes' directory: the address of the L1 contract that messages are carried through.
+MESSAGING = "messaging"
 NAMES = {"l1": "anvil", "l2": "starknet-devnet", "gate": "gate"}
 #: Seconds that a node may take until it answers; on a busy machine devnet takes several.
 PATIENCE = 90.0
@@ -198,8 +200,9 @@ def _gate_command(settings: NodeSettings, l1_url: str, l2_url: str, port: int, d
     command += ["--memory", str(directory / "gate.json")]
     if settings.tick is not None:
         command += ["--tick", str(settings.tick)]
+    command += ["--l1", l1_url, "--messaging", str(directory / MESSAGING)]
     if settings.relay is not None:
-        command += ["--relay", str(settings.relay), "--l1", l1_url]
+        command += ["--relay", str(settings.relay)]
     return command
 
 
