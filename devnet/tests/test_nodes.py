@@ -20,7 +20,7 @@ from starknet_py.net.account.account import Account
 from starknet_py.net.client_models import Call, ResourceBounds, ResourceBoundsMapping
 from starknet_py.net.full_node_client import FullNodeClient
 from starknet_py.net.signer.key_pair import KeyPair
-from truemark_devnet import accounts
+from truemark_devnet import accounts, postman
 from truemark_devnet.gate import ADMISSION_CLOSED
 from truemark_devnet.nodes import Control, NodeDied, NodeError, Nodes, NodeSettings, TimeGoesBack, running_nodes
 from truemark_devnet.toolchain import find_tool
@@ -93,7 +93,11 @@ async def nodes() -> AsyncIterator[Nodes]:
 
 @pytest.fixture(scope="module")
 async def mailer(nodes: Nodes, tmp_path_factory: pytest.TempPathFactory) -> Mailer:
-    sierra, casm = _compile(tmp_path_factory.mktemp("mailer"))
+    return await _mailer(nodes, tmp_path_factory.mktemp("mailer"))
+
+
+async def _mailer(nodes: Nodes, out: Path) -> Mailer:
+    sierra, casm = _compile(out)
     client = FullNodeClient(nodes.l2_url)
     admin, other = (
         Account(
@@ -227,6 +231,33 @@ async def test_messages_go_both_ways_and_none_twice(nodes: Nodes, mailer: Mailer
         again = await nodes.flush()
         assert (again.to_l1, again.to_l2) == ((), ())
     assert mailer.read("seen")[1] == received + 2
+
+
+async def test_the_gate_carries_messages_by_itself_while_time_runs(tmp_path: Path) -> None:
+    async with Nodes.start(settings=NodeSettings(start_time=START, tick=1.0, relay=0.2)) as nodes:
+        mailer = await _mailer(nodes, tmp_path)
+        contract = nodes.control.l2("devnet_postmanLoad", {"network_url": nodes.l1_url})["messaging_contract_address"]
+        with pytest.raises(NodeError, match="no messaging contract is at 0x0"):
+            await nodes.attach_messaging("0x" + "0" * 39 + "9")
+        await nodes.attach_messaging(contract)
+        sender = accounts.l1_accounts(2)[1].address
+        data = _encode_message(mailer.address, _selector("receive"), 5)
+        nodes.control.l1("eth_sendTransaction", {"from": sender, "to": contract, "data": data, "value": hex(10**15)})
+        await mailer.execute("send", 0x1234, 2, 7, 8)
+        deadline = time.monotonic() + 10
+        while mailer.read("seen")[1] != 1 or len(_announced(nodes, contract)) != 1:
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0.05)
+        await asyncio.sleep(1)
+        again = await nodes.flush()
+        assert (again.to_l1, again.to_l2) == ((), ())
+        assert mailer.read("seen")[1] == 1
+        assert len(_announced(nodes, contract)) == 1
+
+
+def _announced(nodes: Nodes, contract: str) -> list[Any]:
+    logs = nodes.control.l1("eth_getLogs", postman.filter_of(contract))
+    return [log for log in logs if log["topics"][0] == postman.SENT_TO_L1]
 
 
 def _encode_message(to: int, selector: int, value: int) -> str:

@@ -26,9 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--tick", type=float, help="seconds after which a write is preceded by an empty block")
     parser.add_argument("--relay", type=float, help="seconds between two deliveries of L1-L2 messages")
     parser.add_argument("--l1", help="URL of the Ethereum node, to carry messages")
-    parser.add_argument(
-        "--messaging", type=Path, help="file that gets the messaging contract's address"
-    )
+    parser.add_argument("--messaging", type=Path, help="file that gets the messaging contract's address")
     parser.add_argument("--memory", type=Path, help="file that keeps the admission over restarts")
     given = parser.parse_args(arguments)
     token = os.environ.get(TOKEN_VARIABLE, "")

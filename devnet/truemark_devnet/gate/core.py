@@ -143,10 +143,13 @@ class Gate:
         except NodeRefused as error:
             return _reply(failure(_first(body), NODE_DOWN, f"the gate could not set the chain's time: {error}"))
         finally:
-            self._under_way[era] -= 1
-            if era != self._era:
-                async with self._progress:
-                    self._progress.notify_all()
+            await self._leave(era)
+
+    async def _leave(self, era: int) -> None:
+        self._under_way[era] -= 1
+        if era != self._era:
+            async with self._progress:
+                self._progress.notify_all()
 
     async def _pass(self, body: bytes, headers: Mapping[str, str] | None) -> Reply:
         response = await self.upstream.post(body, headers)
@@ -202,6 +205,9 @@ class Gate:
             await asyncio.sleep(seconds)
             if not self._admission.is_open:
                 continue
+            # Counted as a request is: a delivery puts transactions on the chain too.
+            era = self._era
+            self._under_way[era] += 1
             try:
                 await do()
                 said = ""
@@ -210,6 +216,8 @@ class Gate:
                 if str(error) != said:
                     said = str(error)
                     log.warning("%s", error)
+            finally:
+                await self._leave(era)
 
 
 def _reply(value: Any, status: int = 200) -> Reply:
