@@ -3,7 +3,7 @@
 @title Starknet messaging for a local appchain
 @license Apache-2.0
 @notice The messaging part of the Starknet core contract, with the names and message hashes of the real one. What a
-        proof does there is done here by the owner, the account that devnet's postman signs with: it registers messages
+        proof does there is done here by the owner, the account that carries the messages: it registers messages
         from L2 and marks messages to L2 as consumed. A consumed message is cleared, so it can no longer be cancelled.
 """
 
@@ -49,7 +49,7 @@ event ConsumedMessageToL1:
     toAddress: indexed(address)
     payload: DynArray[uint256, MAX_PAYLOAD]
 
-# Who plays the proof: devnet's postman.
+# Who plays the proof.
 owner: public(immutable(address))
 messageCancellationDelay: public(immutable(uint256))
 
@@ -67,7 +67,7 @@ consumed: public(HashMap[bytes32, bool])
 @deploy
 def __init__(owner_: address, cancellation_delay: uint256):
     """
-    @param owner_ The account that devnet's postman signs with.
+    @param owner_ The account that carries the messages.
     @param cancellation_delay Seconds between the start of a cancellation and its end.
     """
     assert owner_ != empty(address), "MESSAGING: zero owner"

@@ -50,7 +50,7 @@ def owner_of(salt: int) -> LocalAccount:
 
 
 async def deploy_l1(w3: AsyncWeb3[Any], contracts: Mapping[str, L1Contract], *, postman: str, salt: int) -> L1Side:
-    """Deploys what is missing. `postman` (the account that starknet-devnet relays with) owns the messaging contract.
+    """Deploys what is missing. `postman` (the account that the gate carries messages with) owns the messaging contract.
 
     Raises:
         L1DeployFailed: a transaction was refused or reverted.
