@@ -11,6 +11,7 @@ from rich.table import Table
 from truemark.errors import TruemarkError
 
 from truemark_devnet.bench.figure import Figure, write
+from truemark_devnet.bench.gas import TABLE as GAS
 
 OUT = Path("build/bench.json")
 
@@ -19,6 +20,7 @@ FIGURES = {
     "signing": "signing",
     "transactions": "transactions",
     "transactions_presigned": "transactions",
+    "gas": "gas",
 }
 
 
@@ -42,7 +44,7 @@ def run(only: str | None = None, out: Path = OUT, console: Console | None = None
         with screen.status(f"measuring {module}"):
             figures += measure()
     if only is not None:
-        figures = [figure for figure in figures if figure.name == only]
+        figures = [figure for figure in figures if figure.name == only or figure.name.startswith(f"{only}.")]
     write(figures, out)
     screen.print(_table(figures))
     screen.print(f"{out}: {', '.join(figure.name for figure in figures)}", highlight=False, soft_wrap=True)
@@ -56,16 +58,25 @@ def main(only: str | None = None) -> None:
 
 def _table(figures: list[Figure]) -> Table:
     table = Table(box=None, pad_edge=False)
-    for name in ("figure", "value", "unit", "baseline", "against", "ratio"):
-        right = name in ("value", "baseline", "ratio")
+    for name in ("figure", "value", "unit", "baseline", "against", "ratio", "bar"):
+        right = name in ("value", "baseline", "ratio", "bar")
         table.add_column(name, justify="right" if right else "left", no_wrap=name != "against", overflow="fold")
     for figure in figures:
         table.add_row(
             figure.name,
-            f"{figure.value:,.1f}",
+            f"{figure.value:,.2f}",
             figure.unit,
-            f"{figure.baseline:,.1f}",
+            f"{figure.baseline:,.2f}",
             figure.baseline_name,
             f"{figure.ratio:,.2f}",
+            _bar(figure),
         )
     return table
+
+
+def _bar(figure: Figure) -> str:
+    """The most gas that an operation should need, and whether it does; other figures have none here."""
+    if figure.name not in GAS:
+        return ""
+    bar = GAS[figure.name][1]
+    return f"{bar:g} {'met' if figure.value <= bar else 'missed'}"
