@@ -1,4 +1,4 @@
-"""L2 gas of the venue's transactions (Sierra gas, from receipts), against starknet-perpetual's on the same kind of node.
+"""L2 gas of the venue's transactions (Sierra gas, from receipts), against starknet-perpetual's on the same node.
 
 Gas is exact: the chain's time is held and each operation starts from a state that the others did not touch.
 """
