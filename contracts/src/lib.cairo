@@ -6,6 +6,7 @@
 pub mod access;
 pub mod bridge;
 pub mod clearinghouse;
+pub mod gas;
 pub mod oracle;
 pub mod rules;
 pub mod token;

@@ -1,19 +1,24 @@
 //! What a transaction needs of markets and accounts, read once into memory: marks by one call to
 //! the oracle, an account's positions by a walk over those markets.
 
-use starknet::storage::{StorageAsPointer, StoragePathEntry, StoragePointerReadAccess};
+use core::cmp::{max, min};
+use starknet::storage::{StorageAsPointer, StoragePath, StoragePathEntry, StoragePointerReadAccess};
+use starknet::storage_access::StorageBaseAddress;
 use starknet::{ContractAddress, get_contract_address};
 use crate::clearinghouse::bitmap::mask;
 use crate::clearinghouse::interface::{MarginTier, Mode};
-use crate::clearinghouse::slots::{AccountSlot, PositionSlot, unpack_tiers, unseal_funding};
+use crate::clearinghouse::slots::{
+    AccountSlot, PositionSlot, VenueSlot, unpack_tiers, unseal_funding,
+};
 use crate::clearinghouse::state::{
-    ReadState, account_base, read_account_at, read_position_at, read_venue,
+    MarketSlots, ReadState, account_base, read_account_at, read_position_at, read_venue,
 };
 use crate::oracle::interface::{IOracleDispatcher, IOracleDispatcherTrait, Mark, MarketStatus};
 use crate::rules::modes::{effective, rank};
 use crate::rules::risk::{Holding, Margin, Sums, SumsTrait, Tiers, flat, pending_funding};
 
-/// A market as this transaction sees it.
+/// A market as this transaction sees it. Boxed wherever it is kept: passing it on costs as much as
+/// it is wide.
 #[derive(Copy, Drop, Debug)]
 pub struct Market {
     pub index: u8,
@@ -30,17 +35,27 @@ pub struct Market {
     pub tiers: Tiers,
 }
 
-/// The markets of a transaction in rising order, and the mode in force.
+/// A market of a view, and what is needed to find it.
+#[derive(Copy, Drop)]
+pub struct Seen {
+    pub index: u8,
+    pub mask: u128,
+    pub market: Box<Market>,
+}
+
+/// The markets of a transaction in rising order, the mode in force, and what the venue's slot says.
 #[derive(Copy, Drop)]
 pub struct View {
     pub mode: Mode,
-    pub markets: Span<Market>,
+    pub venue: VenueSlot,
+    pub markets: Span<Seen>,
 }
 
 /// One open position.
 #[derive(Copy, Drop)]
 pub struct Held {
-    pub market: Market,
+    pub index: u8,
+    pub market: Box<Market>,
     pub position: PositionSlot,
 }
 
@@ -48,6 +63,8 @@ pub struct Held {
 #[derive(Copy, Drop)]
 pub struct Book {
     pub account: ContractAddress,
+    /// Where its slots begin.
+    pub base: StorageBaseAddress,
     pub slot: AccountSlot,
     pub held: Span<Held>,
 }
@@ -65,6 +82,8 @@ pub enum Basis {
     Checkpoint,
 }
 
+/// No market has this index.
+const NO_MARKET: u8 = 255;
 const NO_TIER: MarginTier = MarginTier { upto: 0, initial_bps: 0, maintenance_bps: 0 };
 
 /// The mode in force now. A stored mode that silence cannot lower needs no word from the oracle.
@@ -78,38 +97,38 @@ pub fn mode_in_force(state: ReadState) -> Mode {
 
 /// The markets whose bits are set (all listed here), and the mode in force.
 pub fn load_view(state: ReadState, bitmap: u128) -> View {
-    let stored = read_venue(state).mode;
+    let venue = read_venue(state);
     let marks = IOracleDispatcher { contract_address: state.oracle.read() }.marks(bitmap);
     let contract: felt252 = get_contract_address().into();
+    let slots = state.markets;
     let mut markets = array![];
     for mark in marks.marks {
-        markets.append(load_market(state, contract, mark));
+        let index = *mark.market;
+        let mask = mask(index);
+        let market = BoxTrait::new(load_market(slots.entry(index), contract, mask, mark));
+        markets.append(Seen { index, mask, market });
     }
-    View { mode: effective(stored, marks.silent), markets: markets.span() }
+    View { mode: effective(venue.mode, marks.silent), venue, markets: markets.span() }
 }
 
-fn load_market(state: ReadState, contract: felt252, mark: @Mark) -> Market {
+#[inline(always)]
+fn load_market(
+    path: StoragePath<MarketSlots>, contract: felt252, mask: u128, mark: @Mark,
+) -> Market {
     let index = *mark.market;
-    let slots = state.markets.entry(index).as_ptr();
+    let slots = path.as_ptr();
     let funding = unseal_funding(contract, index, slots.funding.read()).expect('FUNDING: checksum');
     let valid = *mark.status == MarketStatus::Valid;
     let price = *mark.price;
-    let mut low = price;
-    let mut high = price;
-    if !valid {
-        let others = array![*mark.candidate, *mark.anchor];
-        for other in others {
-            if other != 0 && other < low {
-                low = other;
-            }
-            if other > high {
-                high = other;
-            }
-        }
-    }
+    let (low, high) = if valid {
+        (price, price)
+    } else {
+        let (low, high) = widen(price, price, *mark.candidate);
+        widen(low, high, *mark.anchor)
+    };
     Market {
         index,
-        mask: mask(index),
+        mask,
         valid,
         price,
         low,
@@ -125,14 +144,23 @@ fn load_market(state: ReadState, contract: felt252, mark: @Mark) -> Market {
     }
 }
 
+/// The interval with one more price in it; 0 is none.
+fn widen(low: u64, high: u64, price: u64) -> (u64, u64) {
+    if price == 0 {
+        (low, high)
+    } else {
+        (min(low, price), max(high, price))
+    }
+}
+
 #[generate_trait]
 pub impl ViewImpl of ViewTrait {
     /// The market with this index, if the view has it.
-    fn find(self: @View, index: u8) -> Option<Market> {
+    fn find(self: @View, index: u8) -> Option<Box<Market>> {
         let mut found = None;
-        for market in *self.markets {
-            if *market.index == index {
-                found = Some(*market);
+        for seen in *self.markets {
+            if *seen.index == index {
+                found = Some(*seen.market);
                 break;
             }
         }
@@ -146,16 +174,13 @@ pub impl ViewImpl of ViewTrait {
         let mut left = slot.open;
         let mut held = array![];
         if left != 0 {
-            for market in *self.markets {
-                if left & *market.mask != 0 {
-                    assert(*market.price != 0, 'MARGIN: no mark');
-                    held
-                        .append(
-                            Held {
-                                market: *market, position: read_position_at(base, *market.index),
-                            },
-                        );
-                    left = left - *market.mask;
+            for seen in *self.markets {
+                let mask = *seen.mask;
+                if left & mask != 0 {
+                    let index = *seen.index;
+                    let position = read_position_at(base, index);
+                    held.append(Held { index, market: *seen.market, position });
+                    left = left - mask;
                     if left == 0 {
                         break;
                     }
@@ -163,35 +188,38 @@ pub impl ViewImpl of ViewTrait {
             }
         }
         assert(left == 0, 'MARGIN: market not read');
-        Book { account, slot, held: held.span() }
+        Book { account, base, slot, held: held.span() }
     }
 }
 
 /// The position as a rule is to see it.
-pub fn holding(market: @Market, position: PositionSlot, basis: Basis) -> Holding {
+#[inline(always)]
+pub fn holding(market: Box<Market>, position: PositionSlot, basis: Basis) -> Holding {
+    let market = market.unbox();
+    // A position without a mark would count as nothing.
+    assert(market.price != 0, 'MARGIN: no mark');
     let favourable = basis == Basis::Favourable || basis == Basis::Checkpoint;
-    let is_long = position.size > 0;
-    let price = if *market.valid {
+    let price = if market.valid {
         if basis == Basis::Checkpoint {
-            *market.checkpoint
+            market.checkpoint
         } else {
-            *market.price
+            market.price
         }
     } else if basis == Basis::LastGood {
-        *market.price
-    } else if is_long == favourable {
-        *market.high
+        market.price
+    } else if (position.size > 0) == favourable {
+        market.high
     } else {
-        *market.low
+        market.low
     };
     Holding {
         size: position.size,
         price,
-        pending: pending_funding(position.size, *market.funding_index - position.index),
-        tiers: if favourable && !*market.valid {
+        pending: pending_funding(position.size, market.funding_index - position.index),
+        tiers: if favourable && !market.valid {
             (NO_TIER, NO_TIER, NO_TIER)
         } else {
-            *market.tiers
+            market.tiers
         },
     }
 }
@@ -202,41 +230,26 @@ pub impl BookImpl of BookTrait {
     fn sums_without(self: @Book, except: u8, basis: Basis) -> Sums {
         let mut sums = flat(*self.slot.collateral);
         for held in *self.held {
-            if *held.market.index != except {
-                sums = sums.add(@holding(held.market, *held.position, basis));
+            if *held.index != except {
+                sums = sums.add(@holding(*held.market, *held.position, basis));
             }
         }
         sums
     }
 
     fn margin(self: @Book, basis: Basis) -> Margin {
-        let mut sums = flat(*self.slot.collateral);
-        for held in *self.held {
-            sums = sums.add(@holding(held.market, *held.position, basis));
-        }
-        sums.margin()
+        self.sums_without(NO_MARKET, basis).margin()
     }
 
     /// The position in a market; none is the zero position.
     fn position(self: @Book, market: u8) -> PositionSlot {
         let mut position: PositionSlot = Default::default();
         for held in *self.held {
-            if *held.market.index == market {
+            if *held.index == market {
                 position = *held.position;
                 break;
             }
         }
         position
-    }
-
-    fn all_valid(self: @Book) -> bool {
-        let mut valid = true;
-        for held in *self.held {
-            if !*held.market.valid {
-                valid = false;
-                break;
-            }
-        }
-        valid
     }
 }

@@ -298,7 +298,7 @@ pub mod Clearinghouse {
             let listed = self.state.listed.read();
             assert(market < MAX_MARKETS && listed & mask(market) != 0, 'MARKET: not listed');
             let view = load_view(self.state.as_path(), mask(market));
-            (*view.markets[0]).funding_index
+            (*view.markets[0]).market.unbox().funding_index
         }
 
         fn order_hash(self: @ContractState, order: Order) -> felt252 {

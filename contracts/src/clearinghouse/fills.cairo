@@ -3,13 +3,15 @@
 
 use starknet::ContractAddress;
 use starknet::storage::{StorageAsPointer, StoragePathEntry, StoragePointerReadAccess};
+use starknet::storage_access::StorageBaseAddress;
 use crate::clearinghouse::book::{Basis, Book, BookTrait, Market, View, ViewTrait, holding};
-use crate::clearinghouse::interface::{Fill, Order, SignedOrder, VenueParams};
+use crate::clearinghouse::interface::{Fill, Order, SignedOrder};
 use crate::clearinghouse::orders::refusal;
 use crate::clearinghouse::slots::{
     AccountSlot, OrderSlot, PairSlot, PositionSlot, TradeSlot, unpack_pair, unpack_trade,
 };
-use crate::clearinghouse::state::{ReadState, read_order};
+use crate::clearinghouse::state::{ReadState, order_base, read_order_at};
+use crate::gas::rare_path;
 use crate::rules::cash::{cash_down, cash_floor, cash_up, fee, within_band};
 use crate::rules::modes::{Action, allows, band};
 use crate::rules::risk::{SumsTrait, healthier, is_healthy, pending_funding, size_magnitude};
@@ -21,14 +23,15 @@ pub struct Batch {
     pub venue: ContractAddress,
     pub epoch: u64,
     pub now: u64,
-    pub params: VenueParams,
     pub view: View,
 }
 
 /// One account after a fill.
 #[derive(Copy, Drop)]
 pub struct SideAfter {
-    pub account: ContractAddress,
+    /// Where the account's slots begin, and the order's.
+    pub account_base: StorageBaseAddress,
+    pub order_base: StorageBaseAddress,
     pub slot: AccountSlot,
     pub position: PositionSlot,
     pub order: OrderSlot,
@@ -39,12 +42,19 @@ pub struct SideAfter {
 
 #[derive(Copy, Drop)]
 pub struct FillOutcome {
-    pub market: Market,
+    pub mark: u64,
     pub maker: SideAfter,
     pub taker: SideAfter,
     pub interest: PairSlot,
     /// What the buyer paid more than the seller got.
     pub remainder: u128,
+}
+
+/// What is stored of an order, and where.
+#[derive(Copy, Drop)]
+struct Kept {
+    base: StorageBaseAddress,
+    slot: OrderSlot,
 }
 
 /// A change of one position, before money.
@@ -68,11 +78,13 @@ pub fn decide(
     let size = *fill.size;
     let price = *fill.price;
     check_pair(maker, taker)?;
-    let market = match batch.view.find(index) {
-        Some(market) => market,
+    let boxed = match batch.view.find(index) {
+        Some(boxed) => boxed,
         None => { return Err('FILL: unknown market'); },
     };
-    if market.price == 0 {
+    let market = boxed.unbox();
+    let (mark, valid) = (market.price, market.valid);
+    if mark == 0 {
         return Err('FILL: no mark');
     }
     let slots = state.markets.entry(index).as_ptr();
@@ -83,10 +95,10 @@ pub fn decide(
     if price == 0 || price % trade.tick_size != 0 {
         return Err('FILL: price off the tick');
     }
-    let maker_slot = check_order(
+    let maker_order = check_order(
         state, batch, maker, maker_hash, @trade, size, price, trade.maker_fee_bps,
     )?;
-    let taker_slot = check_order(
+    let taker_order = check_order(
         state, batch, taker, taker_hash, @trade, size, price, trade.taker_fee_bps,
     )?;
 
@@ -98,11 +110,11 @@ pub fn decide(
     }
     let maker_move = move_of(@maker_book, maker, index, size)?;
     let taker_move = move_of(@taker_book, taker, index, size)?;
-    check_mode(batch, @market, maker, @maker_move, @taker_move, price)?;
+    check_mode(batch, mark, valid, maker, @maker_move, @taker_move, price)?;
 
     let (max_interest, max_position) = unpack_pair(slots.caps.read());
-    check_room(@maker_book, @market, @maker_move, max_position)?;
-    check_room(@taker_book, @market, @taker_move, max_position)?;
+    check_room(@maker_book, mark, @maker_move, max_position)?;
+    check_room(@taker_book, mark, @taker_move, max_position)?;
     let interest = interest_after(
         unpack_pair(slots.interest.read()),
         (maker_move.old.size, maker_move.size_after),
@@ -110,19 +122,19 @@ pub fn decide(
         max_interest,
     )?;
 
-    check_signature(state, fill.maker, maker_hash, maker_slot, *batch.now)?;
-    check_signature(state, fill.taker, taker_hash, taker_slot, *batch.now)?;
+    check_signature(state, fill.maker, maker_hash, maker_order.slot, *batch.now)?;
+    check_signature(state, fill.taker, taker_hash, taker_order.slot, *batch.now)?;
 
     let notional: u128 = size.into() * price.into();
     let maker_after = side_after(
-        @maker_book, @market, maker, @maker_move, maker_slot, size, notional, trade.maker_fee_bps,
+        @maker_book, boxed, maker, @maker_move, maker_order, size, notional, trade.maker_fee_bps,
     )?;
     let taker_after = side_after(
-        @taker_book, @market, taker, @taker_move, taker_slot, size, notional, trade.taker_fee_bps,
+        @taker_book, boxed, taker, @taker_move, taker_order, size, notional, trade.taker_fee_bps,
     )?;
     Ok(
         FillOutcome {
-            market,
+            mark,
             maker: maker_after,
             taker: taker_after,
             interest,
@@ -157,7 +169,7 @@ fn check_order(
     size: u64,
     price: u64,
     fee_bps: u16,
-) -> Result<OrderSlot, felt252> {
+) -> Result<Kept, felt252> {
     if order.venue != batch.venue {
         return Err('ORDER: another venue');
     }
@@ -183,11 +195,12 @@ fn check_order(
     if fee_bps > *order.max_fee_bps {
         return Err('ORDER: fee above its cap');
     }
-    let slot = read_order(state, hash);
+    let base = order_base(state, hash);
+    let slot = read_order_at(base);
     if slot.filled >= *order.size || size > *order.size - slot.filled {
         return Err('ORDER: filled or cancelled');
     }
-    Ok(slot)
+    Ok(Kept { base, slot })
 }
 
 fn check_signature(
@@ -224,13 +237,19 @@ fn move_of(book: @Book, order: @Order, market: u8, size: u64) -> Result<Move, fe
 
 /// The mode's table, the state of the market and the band around its mark.
 fn check_mode(
-    batch: @Batch, market: @Market, maker: @Order, maker_move: @Move, taker_move: @Move, price: u64,
+    batch: @Batch,
+    mark: u64,
+    valid: bool,
+    maker: @Order,
+    maker_move: @Move,
+    taker_move: @Move,
+    price: u64,
 ) -> Result<(), felt252> {
     let mode = *batch.view.mode;
     let action = if *maker_move.reduces && *taker_move.reduces {
         Action::FillReducing
     } else {
-        if !*market.valid {
+        if !valid {
             return Err('FILL: market is not valid');
         }
         if *taker_move.reduces && *maker.post_only {
@@ -242,32 +261,29 @@ fn check_mode(
     if !allows(mode, action) {
         return Err('MODE: fill not allowed');
     }
-    if !within_band(
-        price, *market.price, band(mode, *batch.params.fill_band_bps, *batch.params.post_band_bps),
-    ) {
+    let params = *batch.view.venue.params;
+    if !within_band(price, mark, band(mode, params.fill_band_bps, params.post_band_bps)) {
         return Err('FILL: outside the band');
     }
     Ok(())
 }
 
 /// Caps of a side that opens or adds.
-fn check_room(
-    book: @Book, market: @Market, change: @Move, max_position: u64,
-) -> Result<(), felt252> {
+fn check_room(book: @Book, mark: u64, change: @Move, max_position: u64) -> Result<(), felt252> {
     if *change.reduces {
         return Ok(());
     }
-    room_for(book, market, *change.old.size, *change.size_after, max_position)
+    room_for(book, mark, *change.old.size, *change.size_after, max_position)
 }
 
 pub fn room_for(
-    book: @Book, market: @Market, old: i64, size_after: i64, max_position: u64,
+    book: @Book, mark: u64, old: i64, size_after: i64, max_position: u64,
 ) -> Result<(), felt252> {
     let after = size_magnitude(size_after);
     if after > max_position {
         return Err('CAP: position');
     }
-    if after.into() * (*market.price).into() > MAX_POSITION_VALUE {
+    if after.into() * mark.into() > MAX_POSITION_VALUE {
         return Err('CAP: position value');
     }
     if old == 0 && book.held.len() >= MAX_OPEN_MARKETS {
@@ -277,8 +293,7 @@ pub fn room_for(
 }
 
 /// Open interest (long, short) after two positions changed, (before, after) each. Only its growth
-/// is held to the cap:
-/// a position that changes hands adds nothing.
+/// is held to the cap: a position that changes hands adds nothing.
 pub fn interest_after(
     interest: PairSlot, one: (i64, i64), other: (i64, i64), max_interest: u64,
 ) -> Result<PairSlot, felt252> {
@@ -324,33 +339,34 @@ fn grown(total: u64, change: felt252, max_interest: u64) -> Result<u64, felt252>
 /// The account's slot with `cash` (collateral units, below 0: paid) and the market's bit as the
 /// size says.
 pub fn slot_after(
-    slot: AccountSlot, cash: felt252, market: @Market, size_after: i64,
+    slot: AccountSlot, cash: felt252, mask: u128, size_after: i64,
 ) -> Option<AccountSlot> {
     let collateral: i128 = (Into::<i128, felt252>::into(slot.collateral) + cash).try_into()?;
     let open = if size_after == 0 {
-        if slot.open & *market.mask != 0 {
-            slot.open - *market.mask
+        if slot.open & mask != 0 {
+            slot.open - mask
         } else {
             slot.open
         }
     } else {
-        slot.open | *market.mask
+        slot.open | mask
     };
     Some(AccountSlot { collateral, epoch: slot.epoch, open })
 }
 
 fn side_after(
     book: @Book,
-    market: @Market,
+    boxed: Box<Market>,
     order: @Order,
     change: @Move,
-    order_slot: OrderSlot,
+    kept: Kept,
     size: u64,
     notional: u128,
     fee_bps: u16,
 ) -> Result<SideAfter, felt252> {
     let old = *change.old;
-    let funding = cash_floor(pending_funding(old.size, *market.funding_index - old.index));
+    let market = boxed.unbox();
+    let funding = cash_floor(pending_funding(old.size, market.funding_index - old.index));
     let fee = fee(notional, fee_bps);
     let quote: felt252 = if *order.is_buy {
         -cash_up(notional).into()
@@ -358,12 +374,12 @@ fn side_after(
         cash_down(notional).into()
     };
     let cash: felt252 = quote + funding.into() - fee.into();
-    let slot = match slot_after(*book.slot, cash, market, *change.size_after) {
+    let slot = match slot_after(*book.slot, cash, market.mask, *change.size_after) {
         Some(slot) => slot,
         None => { return Err('FILL: collateral too large'); },
     };
-    let position = PositionSlot { size: *change.size_after, index: *market.funding_index };
-    if !accepted(book, market, change, cash, position) {
+    let position = PositionSlot { size: *change.size_after, index: market.funding_index };
+    if !accepted(book, market.index, boxed, change, cash, position) {
         return Err(if *order.is_buy {
             'MARGIN: buyer'
         } else {
@@ -372,10 +388,11 @@ fn side_after(
     }
     Ok(
         SideAfter {
-            account: *book.account,
+            account_base: *book.base,
+            order_base: kept.base,
             slot,
             position,
-            order: OrderSlot { filled: order_slot.filled + size, approved: order_slot.approved },
+            order: OrderSlot { filled: kept.slot.filled + size, approved: kept.slot.approved },
             fee,
             funding,
         },
@@ -385,21 +402,27 @@ fn side_after(
 /// Opening needs initial margin at the worst prices; reducing needs maintenance margin, or an
 /// account that is better off, at the last good marks.
 fn accepted(
-    book: @Book, market: @Market, change: @Move, cash: felt252, position: PositionSlot,
+    book: @Book,
+    index: u8,
+    market: Box<Market>,
+    change: @Move,
+    cash: felt252,
+    position: PositionSlot,
 ) -> bool {
     if !*change.reduces {
         let after = book
-            .sums_without(*market.index, Basis::Worst)
+            .sums_without(index, Basis::Worst)
             .add_cash(cash)
             .add(@holding(market, position, Basis::Worst))
             .margin();
         return is_healthy(after.value, after.initial);
     }
-    let rest = book.sums_without(*market.index, Basis::LastGood);
+    let rest = book.sums_without(index, Basis::LastGood);
     let after = rest.add_cash(cash).add(@holding(market, position, Basis::LastGood)).margin();
     if is_healthy(after.value, after.maintenance) {
         return true;
     }
+    rare_path();
     let before = rest.add(@holding(market, *change.old, Basis::LastGood)).margin();
     healthier(before.value, before.maintenance, after.value, after.maintenance)
 }

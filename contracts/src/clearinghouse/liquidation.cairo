@@ -22,7 +22,7 @@ pub mod Liquidation {
     use crate::clearinghouse::interface::LiquidationRequest;
     use crate::clearinghouse::slots::{BooksSlot, pack_pair};
     use crate::clearinghouse::state::{
-        State, read_account, read_books, read_venue, write_account_and_position, write_books,
+        State, read_account, read_books, write_account_and_position, write_books,
     };
     use crate::clearinghouse::takeover::{PartyAfter, Sweep, Takeover, decide};
     use crate::rules::modes::{Action, allows};
@@ -87,23 +87,16 @@ pub mod Liquidation {
             // An account has open only what is listed; what a request names need not be.
             let view = load_view(state, markets & state.listed.read());
             assert(allows(view.mode, Action::Liquidate), 'MODE: not allowed');
-            let venue = read_venue(state);
-            Sweep {
-                caller,
-                now: get_block_timestamp(),
-                grace_secs: venue.params.grace_secs.into(),
-                full_since: venue.full_since,
-                view,
-            }
+            Sweep { caller, now: get_block_timestamp(), view }
         }
 
         fn commit(ref self: ContractState, takeover: @Takeover, ref books: BooksSlot) {
-            let market = *takeover.market;
+            let market = (*takeover.market).unbox();
             let deal = *takeover.deal;
             let verdict = *takeover.verdict;
             let (account, caller) = (*takeover.account, *takeover.caller);
-            self.write_party(@account, market.index);
-            self.write_party(@caller, market.index);
+            write_party(@account, market.index);
+            write_party(@caller, market.index);
             self
                 .state
                 .as_path()
@@ -138,11 +131,9 @@ pub mod Liquidation {
                     },
                 );
         }
+    }
 
-        fn write_party(ref self: ContractState, party: @PartyAfter, market: u8) {
-            write_account_and_position(
-                self.state.as_path(), *party.account, *party.slot, market, *party.position,
-            );
-        }
+    fn write_party(party: @PartyAfter, market: u8) {
+        write_account_and_position(*party.base, *party.slot, market, *party.position);
     }
 }

@@ -3,7 +3,7 @@
 use core::ec::EcPointTrait;
 use core::ec::stark_curve::ORDER;
 use core::ecdsa::check_ecdsa_signature;
-use core::poseidon::poseidon_hash_span;
+use core::poseidon::{hades_permutation, poseidon_hash_span};
 use starknet::storage::{StoragePathEntry, StoragePointerReadAccess};
 use crate::clearinghouse::interface::{Order, OrderSignature};
 use crate::clearinghouse::slots::OrderSlot;
@@ -22,18 +22,31 @@ pub fn domain_hash(chain_id: felt252) -> felt252 {
     poseidon_hash_span(array![DOMAIN_TYPE_HASH, 'Truemark', 'v1', chain_id, 1].span())
 }
 
+/// `poseidon_hash_span` of the struct's fields and then of the message, written out: two hashes for
+/// every fill.
 pub fn order_hash(domain: felt252, order: @Order) -> felt252 {
-    let message = poseidon_hash_span(
-        array![
-            ORDER_TYPE_HASH, (*order.venue).into(), (*order.account).into(), (*order.epoch).into(),
-            (*order.account_epoch).into(), *order.market, (*order.is_buy).into(),
-            (*order.size).into(), (*order.limit_price).into(), (*order.max_fee_bps).into(),
-            (*order.reduce_only).into(), (*order.post_only).into(), (*order.expiry).into(),
-            *order.salt,
-        ]
-            .span(),
+    let account: felt252 = (*order.account).into();
+    let (s0, s1, s2) = hades_permutation(ORDER_TYPE_HASH, (*order.venue).into(), 0);
+    let (s0, s1, s2) = hades_permutation(s0 + account, s1 + (*order.epoch).into(), s2);
+    let (s0, s1, s2) = hades_permutation(
+        s0 + (*order.account_epoch).into(), s1 + *order.market, s2,
     );
-    poseidon_hash_span(array!['StarkNet Message', domain, (*order.account).into(), message].span())
+    let (s0, s1, s2) = hades_permutation(
+        s0 + (*order.is_buy).into(), s1 + (*order.size).into(), s2,
+    );
+    let (s0, s1, s2) = hades_permutation(
+        s0 + (*order.limit_price).into(), s1 + (*order.max_fee_bps).into(), s2,
+    );
+    let (s0, s1, s2) = hades_permutation(
+        s0 + (*order.reduce_only).into(), s1 + (*order.post_only).into(), s2,
+    );
+    let (s0, s1, s2) = hades_permutation(s0 + (*order.expiry).into(), s1 + *order.salt, s2);
+    let (message, _, _) = hades_permutation(s0 + 1, s1, s2);
+
+    let (s0, s1, s2) = hades_permutation('StarkNet Message', domain, 0);
+    let (s0, s1, s2) = hades_permutation(s0 + account, s1 + message, s2);
+    let (hash, _, _) = hades_permutation(s0 + 1, s1, s2);
+    hash
 }
 
 /// Whether `key` is the x of a point on the curve.

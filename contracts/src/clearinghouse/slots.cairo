@@ -3,6 +3,7 @@
 
 use core::num::traits::Zero;
 use crate::clearinghouse::interface::{MarginTier, MarketParams, Mode, VenueParams};
+use crate::gas::rare_path;
 use crate::rules::funding::checksum;
 use crate::rules::modes::{from_rank, rank};
 use crate::rules::risk::Tiers;
@@ -215,8 +216,13 @@ fn pack_tier(tier: MarginTier) -> u128 {
 
 pub fn unpack_tiers(slot: felt252) -> Tiers {
     let wide: u256 = slot.into();
+    let first = unpack_tier(wide.high);
+    if wide.low == 0 {
+        return (first, Default::default(), Default::default());
+    }
+    rare_path();
     let (third, second) = split(wide.low, TWO_72);
-    (unpack_tier(wide.high), unpack_tier(second), unpack_tier(third))
+    (first, unpack_tier(second), unpack_tier(third))
 }
 
 fn unpack_tier(packed: u128) -> MarginTier {

@@ -98,15 +98,10 @@ pub fn read_position_at(base: StorageBaseAddress, market: u8) -> PositionSlot {
     )
 }
 
-/// The account's own slot and one of its positions.
+/// The account's own slot and one of its positions; `base` is where its slots begin.
 pub fn write_account_and_position(
-    state: WriteState,
-    account: ContractAddress,
-    slot: AccountSlot,
-    market: u8,
-    position: PositionSlot,
+    base: StorageBaseAddress, slot: AccountSlot, market: u8, position: PositionSlot,
 ) {
-    let base = account_base(state.as_non_mut(), account);
     storage_write_syscall(0, storage_address_from_base_and_offset(base, 0), pack_account(slot))
         .unwrap_syscall();
     storage_write_syscall(
@@ -115,12 +110,28 @@ pub fn write_account_and_position(
         .unwrap_syscall();
 }
 
+/// Where an order's slot is.
+pub fn order_base(state: ReadState, hash: felt252) -> StorageBaseAddress {
+    state.orders.entry(hash).as_ptr().__storage_pointer_address__
+}
+
+pub fn read_order_at(base: StorageBaseAddress) -> OrderSlot {
+    unpack_order(
+        storage_read_syscall(0, storage_address_from_base_and_offset(base, 0)).unwrap_syscall(),
+    )
+}
+
+pub fn write_order_at(base: StorageBaseAddress, order: OrderSlot) {
+    storage_write_syscall(0, storage_address_from_base_and_offset(base, 0), pack_order(order))
+        .unwrap_syscall();
+}
+
 pub fn read_order(state: ReadState, hash: felt252) -> OrderSlot {
-    unpack_order(state.orders.entry(hash).read())
+    read_order_at(order_base(state, hash))
 }
 
 pub fn write_order(state: WriteState, hash: felt252, order: OrderSlot) {
-    state.orders.entry(hash).write(pack_order(order));
+    write_order_at(order_base(state.as_non_mut(), hash), order);
 }
 
 pub fn read_books(state: ReadState) -> BooksSlot {

@@ -4,6 +4,7 @@
 use core::num::traits::Bounded;
 use starknet::ContractAddress;
 use starknet::storage::{StorageAsPointer, StoragePathEntry, StoragePointerReadAccess};
+use starknet::storage_access::StorageBaseAddress;
 use crate::clearinghouse::book::{Basis, Book, BookTrait, Market, View, ViewTrait, holding};
 use crate::clearinghouse::fills::{interest_after, room_for, slot_after};
 use crate::clearinghouse::interface::LiquidationRequest;
@@ -22,9 +23,6 @@ use crate::rules::risk::{
 pub struct Sweep {
     pub caller: ContractAddress,
     pub now: u64,
-    pub grace_secs: u64,
-    /// When the venue last became Full.
-    pub full_since: u64,
     pub view: View,
 }
 
@@ -32,6 +30,8 @@ pub struct Sweep {
 #[derive(Copy, Drop)]
 pub struct PartyAfter {
     pub account: ContractAddress,
+    /// Where its slots begin.
+    pub base: StorageBaseAddress,
     pub slot: AccountSlot,
     pub position: PositionSlot,
     /// What it received of funding; collateral units.
@@ -40,7 +40,7 @@ pub struct PartyAfter {
 
 #[derive(Copy, Drop)]
 pub struct Takeover {
-    pub market: Market,
+    pub market: Box<Market>,
     /// What changes hands: above 0 the account was long.
     pub size: i64,
     pub account: PartyAfter,
@@ -95,10 +95,10 @@ pub fn decide(
         Some(market) => market,
         None => { return Err('LIQUIDATION: unknown market'); },
     };
-    check_time(sweep, @market)?;
-    let patient = examine(state, sweep.view, @market, *request.account)?;
-    let slots = state.markets.entry(market.index).as_ptr();
-    let deal = strike(@patient, @market, unpack_trade(slots.trade.read()), *request.max_size)?;
+    check_time(sweep, market)?;
+    let patient = examine(state, sweep.view, market, *request.account)?;
+    let slots = state.markets.entry(*request.market).as_ptr();
+    let deal = strike(@patient, market, unpack_trade(slots.trade.read()), *request.max_size)?;
     let is_long = patient.position.size > 0;
     check_limit(@deal, is_long, *request.limit_price)?;
 
@@ -113,7 +113,7 @@ pub fn decide(
     let account =
         match party_after(
             @patient.book,
-            @market,
+            market,
             patient.position.size.into() - moved,
             account_quote - costs.into(),
             patient.funding,
@@ -123,7 +123,7 @@ pub fn decide(
     };
     let (_, max_position) = unpack_pair(slots.caps.read());
     let (caller_size, caller) = take(
-        state, sweep, @market, moved, caller_quote + deal.discount.into(), max_position,
+        state, sweep, market, moved, caller_quote + deal.discount.into(), max_position,
     )?;
     // A position that changes hands does not add to open interest, so no cap is in its way.
     let interest = interest_after(
@@ -146,15 +146,18 @@ pub fn decide(
 }
 
 /// Everybody had grace_secs to act since the venue, and the market, came back.
-fn check_time(sweep: @Sweep, market: @Market) -> Result<(), felt252> {
-    if !*market.valid {
+fn check_time(sweep: @Sweep, market: Box<Market>) -> Result<(), felt252> {
+    let market = market.unbox();
+    let venue = *sweep.view.venue;
+    let grace_secs: u64 = venue.params.grace_secs.into();
+    if !market.valid {
         return Err('LIQUIDATION: market not valid');
     }
-    if *sweep.now < *sweep.full_since + *sweep.grace_secs {
+    if *sweep.now < venue.full_since + grace_secs {
         return Err('LIQUIDATION: venue in grace');
     }
     // 0: the market was Valid ever since its first mark.
-    if *market.valid_since != 0 && *sweep.now < *market.valid_since + *sweep.grace_secs {
+    if market.valid_since != 0 && *sweep.now < market.valid_since + grace_secs {
         return Err('LIQUIDATION: market in grace');
     }
     Ok(())
@@ -162,25 +165,26 @@ fn check_time(sweep: @Sweep, market: @Market) -> Result<(), felt252> {
 
 /// 0 <= V < R at the marks, and V < R at the checkpoints too: two observations, not one twice.
 fn examine(
-    state: ReadState, view: @View, market: @Market, account: ContractAddress,
+    state: ReadState, view: @View, boxed: Box<Market>, account: ContractAddress,
 ) -> Result<Patient, felt252> {
     let book = view.load_book(state, account);
-    let position = book.position(*market.index);
+    let market = boxed.unbox();
+    let index = market.index;
+    let position = book.position(index);
     if position.size == 0 {
         return Err('LIQUIDATION: no position');
     }
     for held in book.held {
-        if *held.market.valid && *held.market.checkpoint == 0 {
+        let other = (*held.market).unbox();
+        if other.valid && other.checkpoint == 0 {
             return Err('LIQUIDATION: no checkpoint');
         }
     }
-    let funding = cash_floor(
-        pending_funding(position.size, *market.funding_index - position.index),
-    );
-    let settled = PositionSlot { size: position.size, index: *market.funding_index };
+    let funding = cash_floor(pending_funding(position.size, market.funding_index - position.index));
+    let settled = PositionSlot { size: position.size, index: market.funding_index };
 
-    let rest = book.sums_without(*market.index, Basis::Favourable).add_cash(funding.into());
-    let marks = rest.add(@holding(market, settled, Basis::Favourable)).margin();
+    let rest = book.sums_without(index, Basis::Favourable).add_cash(funding.into());
+    let marks = rest.add(@holding(boxed, settled, Basis::Favourable)).margin();
     if marks.value < 0 {
         return Err('LIQUIDATION: value below zero');
     }
@@ -188,9 +192,9 @@ fn examine(
         return Err('LIQUIDATION: healthy');
     }
     let checkpoints = book
-        .sums_without(*market.index, Basis::Checkpoint)
+        .sums_without(index, Basis::Checkpoint)
         .add_cash(funding.into())
-        .add(@holding(market, settled, Basis::Checkpoint))
+        .add(@holding(boxed, settled, Basis::Checkpoint))
         .margin();
     if is_healthy(checkpoints.value, checkpoints.maintenance) {
         return Err('LIQUIDATION: was healthy');
@@ -208,16 +212,17 @@ fn examine(
 
 /// Size and costs, by the rules; the account must be better off.
 fn strike(
-    patient: @Patient, market: @Market, trade: TradeSlot, max_size: u64,
+    patient: @Patient, market: Box<Market>, trade: TradeSlot, max_size: u64,
 ) -> Result<Deal, felt252> {
     let before = *patient.verdict.marks;
+    let market = market.unbox();
     let case = LiquidationCase {
         value: before.value,
         requirement: before.maintenance,
         rest_maintenance: *patient.rest_maintenance,
         size: *patient.position.size,
-        price: *market.price,
-        tiers: *market.tiers,
+        price: market.price,
+        tiers: market.tiers,
     };
     let terms = LiquidationTerms {
         lot_size: trade.lot_size,
@@ -273,25 +278,27 @@ fn check_limit(deal: @Deal, is_long: bool, limit_price: u64) -> Result<(), felt2
 fn take(
     state: ReadState,
     sweep: @Sweep,
-    market: @Market,
+    boxed: Box<Market>,
     moved: felt252,
     cash: felt252,
     max_position: u64,
 ) -> Result<(i64, PartyAfter), felt252> {
     let book = sweep.view.load_book(state, *sweep.caller);
-    let old = book.position(*market.index);
-    let funding = cash_floor(pending_funding(old.size, *market.funding_index - old.index));
-    let party = match party_after(@book, market, old.size.into() + moved, cash, funding) {
+    let market = boxed.unbox();
+    let (index, mark) = (market.index, market.price);
+    let old = book.position(index);
+    let funding = cash_floor(pending_funding(old.size, market.funding_index - old.index));
+    let party = match party_after(@book, boxed, old.size.into() + moved, cash, funding) {
         Some(party) => party,
         None => { return Err('CAP: position'); },
     };
     if size_magnitude(party.position.size) > size_magnitude(old.size) {
-        room_for(@book, market, old.size, party.position.size, max_position)?;
+        room_for(@book, mark, old.size, party.position.size, max_position)?;
     }
     let margin = book
-        .sums_without(*market.index, Basis::Worst)
+        .sums_without(index, Basis::Worst)
         .add_cash(cash + funding.into())
-        .add(@holding(market, party.position, Basis::Worst))
+        .add(@holding(boxed, party.position, Basis::Worst))
         .margin();
     if !is_healthy(margin.value, margin.initial) {
         return Err('MARGIN: caller');
@@ -301,10 +308,11 @@ fn take(
 
 /// None where a size or the collateral is beyond its range.
 fn party_after(
-    book: @Book, market: @Market, size: felt252, cash: felt252, funding: i128,
+    book: @Book, market: Box<Market>, size: felt252, cash: felt252, funding: i128,
 ) -> Option<PartyAfter> {
     let size: i64 = size.try_into()?;
-    let slot = slot_after(*book.slot, cash + funding.into(), market, size)?;
-    let position = PositionSlot { size, index: *market.funding_index };
-    Some(PartyAfter { account: *book.account, slot, position, funding })
+    let market = market.unbox();
+    let slot = slot_after(*book.slot, cash + funding.into(), market.mask, size)?;
+    let position = PositionSlot { size, index: market.funding_index };
+    Some(PartyAfter { account: *book.account, base: *book.base, slot, position, funding })
 }

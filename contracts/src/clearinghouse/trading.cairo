@@ -32,7 +32,7 @@ pub mod Trading {
     };
     use crate::clearinghouse::state::{
         ReadState, State, read_account, read_books, read_order, read_venue, write_account,
-        write_account_and_position, write_books, write_order,
+        write_account_and_position, write_books, write_order, write_order_at,
     };
     use crate::rules::modes::{Action, allows};
 
@@ -70,11 +70,7 @@ pub mod Trading {
             let view = load_view(state, bitmap);
             assert(view.mode != Mode::Halted, 'MODE: halted');
             let batch = Batch {
-                venue: get_contract_address(),
-                epoch,
-                now: get_block_timestamp(),
-                params: read_venue(state).params,
-                view,
+                venue: get_contract_address(), epoch, now: get_block_timestamp(), view,
             };
             let domain = domain_hash(get_tx_info().unbox().chain_id);
             let mut books = read_books(state);
@@ -83,7 +79,10 @@ pub mod Trading {
                 let maker_hash = order_hash(domain, fill.maker.order);
                 let taker_hash = order_hash(domain, fill.taker.order);
                 match decide(state, @batch, *indices[number], fill, maker_hash, taker_hash) {
-                    Ok(outcome) => self.commit(fill, maker_hash, taker_hash, @outcome, ref books),
+                    Ok(outcome) => self
+                        .commit(
+                            fill, *indices[number], maker_hash, taker_hash, @outcome, ref books,
+                        ),
                     Err(reason) => self
                         .emit(
                             FillRefused {
@@ -166,16 +165,16 @@ pub mod Trading {
         fn commit(
             ref self: ContractState,
             fill: @Fill,
+            market: u8,
             maker_hash: felt252,
             taker_hash: felt252,
             outcome: @FillOutcome,
             ref books: BooksSlot,
         ) {
-            let market = *outcome.market.index;
             let maker = *outcome.maker;
             let taker = *outcome.taker;
-            self.write_side(@maker, market, maker_hash);
-            self.write_side(@taker, market, taker_hash);
+            write_side(@maker, market);
+            write_side(@taker, market);
             self
                 .state
                 .as_path()
@@ -191,14 +190,14 @@ pub mod Trading {
                 .emit(
                     FillSettled {
                         market,
-                        maker: maker.account,
-                        taker: taker.account,
+                        maker: *fill.maker.order.account,
+                        taker: *fill.taker.order.account,
                         maker_order: maker_hash,
                         taker_order: taker_hash,
                         taker_buys: *fill.taker.order.is_buy,
                         size: *fill.size,
                         price: *fill.price,
-                        mark: *outcome.market.price,
+                        mark: *outcome.mark,
                         maker_size: maker.position.size,
                         taker_size: taker.position.size,
                         maker_fee: maker.fee,
@@ -209,12 +208,11 @@ pub mod Trading {
                     },
                 );
         }
+    }
 
-        fn write_side(ref self: ContractState, side: @SideAfter, market: u8, hash: felt252) {
-            let state = self.state.as_path();
-            write_account_and_position(state, *side.account, *side.slot, market, *side.position);
-            write_order(state, hash, *side.order);
-        }
+    fn write_side(side: @SideAfter, market: u8) {
+        write_account_and_position(*side.account_base, *side.slot, market, *side.position);
+        write_order_at(*side.order_base, *side.order);
     }
 
     /// Stands for a market that is not listed here: no view has it.

@@ -10,6 +10,7 @@ pub mod Oracle {
     use starknet::{ContractAddress, get_block_timestamp, get_caller_address, get_contract_address};
     use crate::access::component::AccessComponent;
     use crate::clearinghouse::interface::{IClearinghouseDispatcher, IClearinghouseDispatcherTrait};
+    use crate::gas::rare_path;
     use crate::oracle::book;
     use crate::oracle::interface::{Guard, IOracle, Mark, MarketStatus, Marks, Outcome, PriceEntry};
     use crate::oracle::packing::{EntrySlot, MarkSlot, VenueSlot, VenueSlotPacking, mark_slot};
@@ -578,11 +579,14 @@ pub mod Oracle {
         fn short_view(self: @ContractState, market: u8, now: u64) -> Mark {
             let base = self.base(market);
             let mark = book::read_mark(base);
-            if read_status(@mark, now) == MarketStatus::Valid {
-                return self.view(market, base, mark, 0, 0, now);
-            }
-            let (state, _) = book::read_state(base);
-            self.view(market, base, mark, state.candidate, state.anchor, now)
+            let (candidate, anchor) = if read_status(@mark, now) == MarketStatus::Valid {
+                (0, 0)
+            } else {
+                rare_path();
+                let (state, _) = book::read_state(base);
+                (state.candidate, state.anchor)
+            };
+            self.view(market, base, mark, candidate, anchor, now)
         }
 
         fn view(

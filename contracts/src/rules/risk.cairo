@@ -7,6 +7,7 @@
 
 use core::num::traits::WideMul;
 use crate::clearinghouse::interface::MarginTier;
+use crate::gas::rare_path;
 use crate::rules::cash::share_down;
 
 pub type Tiers = (MarginTier, MarginTier, MarginTier);
@@ -67,7 +68,7 @@ const VALUE_PER_COLLATERAL: NonZero<u128> = 10_000_000_000;
 /// 1e-16 USD in one USD.
 const VALUE_PER_USD: u128 = 10_000_000_000_000_000;
 const BPS: NonZero<u128> = 10_000;
-const SIZE_ONE: u128 = 100_000_000;
+const SIZE_ONE: NonZero<u128> = 100_000_000;
 /// A liquidation stops at V/R of 111/100.
 const TARGET_NUMERATOR: u128 = 111;
 const TARGET_DENOMINATOR: u128 = 100;
@@ -98,40 +99,27 @@ pub fn position_value(size: i64, price: u64) -> i128 {
 }
 
 /// floor(-size x change / 1e8) for a change of the funding index: a long pays when the index rises.
+/// The change is split in whole units and a rest, so that no product is beyond u128 but the first,
+/// which is exact in felt252.
 pub fn pending_funding(size: i64, change: i128) -> i128 {
     if change == 0 {
         return 0;
     }
-    let product = -(Into::<i64, felt252>::into(size) * change.into());
-    let exact: Option<i128> = product.try_into();
-    match exact {
-        Some(product) => {
-            let (quotient, rest) = DivRem::div_rem(
-                magnitude(product), SIZE_ONE.try_into().unwrap(),
-            );
-            let quotient: felt252 = quotient.into();
-            if product >= 0 {
-                quotient.try_into().unwrap()
-            } else if rest == 0 {
-                (-quotient).try_into().unwrap()
-            } else {
-                (-quotient - 1).try_into().unwrap()
-            }
-        },
-        None => {
-            // |size x change| < 2^191: beyond i128, far inside felt252, whose negative half starts
-            // at 2^251.
-            let as_u256: u256 = product.into();
-            let one = u256 { low: SIZE_ONE, high: 0 };
-            if as_u256.high < 0x4000000000000000000000000000000 {
-                let quotient: felt252 = (as_u256 / one).try_into().unwrap();
-                quotient.try_into().unwrap()
-            } else {
-                let magnitude: u256 = (-product).into();
-                let quotient: felt252 = ((magnitude + one - 1) / one).try_into().unwrap();
-                (-quotient).try_into().unwrap()
-            }
-        },
+    let (whole, rest) = DivRem::div_rem(magnitude(change), SIZE_ONE);
+    let size_felt: felt252 = size_magnitude(size).into();
+    let product: u128 = (size_felt * rest.into()).try_into().unwrap();
+    let (part, left) = DivRem::div_rem(product, SIZE_ONE);
+    let pending: felt252 = size_felt * whole.into() + part.into();
+    if (size < 0) == (change < 0) {
+        // The account pays: rounded up.
+        let up = if left == 0 {
+            pending
+        } else {
+            pending + 1
+        };
+        (-up).try_into().unwrap()
+    } else {
+        pending.try_into().unwrap()
     }
 }
 
@@ -140,8 +128,12 @@ pub fn pending_funding(size: i64, change: i128) -> i128 {
 pub fn position_requirement(value: u128, tiers: @Tiers) -> (felt252, felt252) {
     let (first, second, third) = tiers;
     let whole: felt252 = value.into();
+    if *first.upto == 0 {
+        return (whole * (*first.initial_bps).into(), whole * (*first.maintenance_bps).into());
+    }
+    rare_path();
     let first_upto: u128 = (*first.upto).into() * VALUE_PER_USD;
-    if first_upto == 0 || value <= first_upto {
+    if value <= first_upto {
         return (whole * (*first.initial_bps).into(), whole * (*first.maintenance_bps).into());
     }
     let below_first: felt252 = first_upto.into();
@@ -187,10 +179,19 @@ pub fn flat(collateral: i128) -> Sums {
 pub impl SumsImpl of SumsTrait {
     /// With one more position.
     fn add(self: Sums, holding: @Holding) -> Sums {
-        let value = position_value(*holding.size, *holding.price);
-        let (initial, maintenance) = position_requirement(magnitude(value), holding.tiers);
+        // As `position_value`, without the way over i128.
+        let size = *holding.size;
+        let value: felt252 = size.into() * (*holding.price).into();
+        let magnitude = if size < 0 {
+            -value
+        } else {
+            value
+        };
+        let (initial, maintenance) = position_requirement(
+            magnitude.try_into().unwrap(), holding.tiers,
+        );
         Sums {
-            value: self.value + value.into() + (*holding.pending).into(),
+            value: self.value + value + (*holding.pending).into(),
             initial: self.initial + initial,
             maintenance: self.maintenance + maintenance,
         }
@@ -381,4 +382,147 @@ fn wanted_size(case: @LiquidationCase, terms: @LiquidationTerms, whole: u64) -> 
         }
     }
     chosen
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::clearinghouse::interface::MarginTier;
+    use super::{
+        Holding, LiquidationCase, LiquidationTerms, Tiers, costs_at, healthier, is_healthy,
+        liquidation_costs, liquidation_size, margin, pending_funding, position_requirement,
+        requirement_of, transfer_loss,
+    };
+
+    const ONE: i64 = 100_000_000;
+    /// 1 USD of value.
+    const USD: u128 = 10_000_000_000_000_000;
+    const NONE: MarginTier = MarginTier { upto: 0, initial_bps: 0, maintenance_bps: 0 };
+
+    fn one() -> Tiers {
+        (MarginTier { upto: 0, initial_bps: 1_000, maintenance_bps: 500 }, NONE, NONE)
+    }
+
+    fn three() -> Tiers {
+        (
+            MarginTier { upto: 100, initial_bps: 1_000, maintenance_bps: 500 },
+            MarginTier { upto: 200, initial_bps: 2_000, maintenance_bps: 1_000 },
+            MarginTier { upto: 0, initial_bps: 4_000, maintenance_bps: 2_000 },
+        )
+    }
+
+    #[test]
+    fn funding_is_floored_on_every_side() {
+        // A long pays what a short receives, less the part of a unit.
+        assert!(pending_funding(ONE, 7) == -7 && pending_funding(-ONE, 7) == 7);
+        assert!(pending_funding(ONE, -7) == 7 && pending_funding(-ONE, -7) == -7);
+        assert!(pending_funding(1, 1) == -1 && pending_funding(-1, 1) == 0);
+        assert!(pending_funding(1, -1) == 0 && pending_funding(-1, -1) == -1);
+        assert!(pending_funding(150_000_000, 1) == -2 && pending_funding(-150_000_000, 1) == 1);
+        assert!(pending_funding(0, -5) == 0 && pending_funding(5, 0) == 0);
+        assert!(pending_funding(0, 5) == 0);
+    }
+
+    #[test]
+    fn funding_of_the_largest_size_and_change() {
+        let most = 0x7fffffffffffffff;
+        let change = 0x3ffffffffffffffffffffff;
+        // 92,233,720,368.54775807 x (2^90 - 1), rounded to the side that pays.
+        assert!(pending_funding(most, change) == -114179815416476790472283477070872087794);
+        assert!(pending_funding(-most, change) == 114179815416476790472283477070872087793);
+        assert!(pending_funding(-most - 1, -change) == -114179815416476790484662877463725890543);
+    }
+
+    #[test]
+    fn tiers_are_marginal_and_meet_at_their_bounds() {
+        let at = |usd: u128| -> (u128, u128) {
+            let (initial, maintenance) = position_requirement(usd * USD, @three());
+            (requirement_of(initial), requirement_of(maintenance))
+        };
+        assert!(at(100) == (10 * USD, 5 * USD));
+        assert!(at(150) == (20 * USD, 10 * USD));
+        assert!(at(200) == (30 * USD, 15 * USD));
+        assert!(at(300) == (70 * USD, 35 * USD));
+        assert!(at(0) == (0, 0));
+        let (initial, _) = position_requirement(1, @one());
+        assert!(requirement_of(initial) == 1);
+    }
+
+    #[test]
+    fn value_and_requirements_of_an_account() {
+        let long = Holding { size: 2 * ONE, price: 100 * 100_000_000, pending: 5, tiers: one() };
+        let short = Holding { size: -ONE, price: 50 * 100_000_000, pending: -9, tiers: one() };
+        let found = margin(30_000_000, array![long, short].span());
+        // 30 + 200 - 50 USD and the funding.
+        assert!(found.value == 180 * 10_000_000_000_000_000 - 4);
+        assert!(found.initial == 25 * USD && found.maintenance == 12 * USD + USD / 2);
+    }
+
+    #[test]
+    fn healthy_at_the_line() {
+        assert!(is_healthy(5, 5) && !is_healthy(4, 5) && is_healthy(0, 0) && !is_healthy(-1, 0));
+    }
+
+    #[test]
+    fn healthier_is_less_at_risk_and_no_worse_in_ratio() {
+        assert!(healthier(10, 100, 9, 90) && healthier(10, 100, 10, 99));
+        assert!(!healthier(10, 100, 8, 90) && !healthier(10, 100, 11, 100));
+        assert!(!healthier(10, 100, 20, 101));
+        assert!(healthier(10, 100, 0, 0) && !healthier(10, 100, -1, 0));
+        // Below zero: the ratio of -10/100 is that of -9/90, and better than -10/90.
+        assert!(healthier(-10, 100, -9, 90) && !healthier(-10, 100, -10, 90));
+        assert!(healthier(-10, 100, 0, 90) && healthier(-10, 100, 0, 0));
+        assert!(!healthier(10, 100, -1, 1));
+    }
+
+    #[test]
+    fn costs_never_lower_the_ratio() {
+        let unit = 10_000_000_000;
+        let value: i128 = 100 * 10_000_000_000;
+        let (r, notional) = (200 * unit, 10_000 * unit);
+        // V/R = 1/2: of R' = 50 units V must keep 25, so 75 are there.
+        assert!(liquidation_costs(value, r, value, 50 * unit, notional, 40, 30) == (40, 30));
+        assert!(liquidation_costs(value, r, value, 50 * unit, notional, 50, 100) == (50, 25));
+        assert!(liquidation_costs(value, r, value, 50 * unit, notional, 80, 100) == (75, 0));
+        assert!(liquidation_costs(value, r, value, r, notional, 80, 100) == (0, 0));
+        // R' = 0: down to V' = 0.
+        assert!(liquidation_costs(value, r, value, 0, notional, 60, 100) == (60, 40));
+        assert!(liquidation_costs(-1, r, -1, 0, notional, 60, 100) == (0, 0));
+    }
+
+    #[test]
+    fn what_rounding_takes() {
+        assert!(transfer_loss(true, 10_000_000_001) == 1);
+        assert!(transfer_loss(false, 10_000_000_001) == 9_999_999_999);
+        assert!(transfer_loss(true, 10_000_000_000) == 0);
+        assert!(transfer_loss(false, 10_000_000_000) == 0);
+    }
+
+    #[test]
+    fn the_size_is_the_least_fifth_that_helps() {
+        let terms = LiquidationTerms {
+            lot_size: 1_000_000, discount_bps: 50, penalty_bps: 100, dust_usd: 10,
+        };
+        // 8 at 920 with V = 352: as in the tests of the contract.
+        let case = LiquidationCase {
+            value: 352 * 10_000_000_000_000_000,
+            requirement: 368 * USD,
+            rest_maintenance: 0,
+            size: 8 * ONE,
+            price: 920 * 100_000_000,
+            tiers: one(),
+        };
+        assert!(liquidation_size(@case, @terms, 0x7fffffffffffffff) == 160_000_000);
+        assert!(liquidation_size(@case, @terms, 150_999_999) == 150_000_000);
+        assert!(liquidation_size(@case, @terms, 999_999) == 0);
+        assert!(costs_at(@case, @terms, 160_000_000) == (7_360_000, 14_720_000));
+        let poor = LiquidationCase { value: 10_000_000_000_000_000, ..case };
+        assert!(liquidation_size(@poor, @terms, 0x7fffffffffffffff) == 800_000_000);
+        let dust = LiquidationTerms { dust_usd: 7_361, ..terms };
+        assert!(liquidation_size(@case, @dust, 0x7fffffffffffffff) == 800_000_000);
+        // A fifth is rounded up to the lot; where that is all of it, all of it.
+        let coarse = LiquidationTerms { lot_size: 700_000_000, ..terms };
+        assert!(liquidation_size(@case, @coarse, 0x7fffffffffffffff) == 700_000_000);
+        let whole = LiquidationTerms { lot_size: 800_000_000, ..terms };
+        assert!(liquidation_size(@case, @whole, 0x7fffffffffffffff) == 800_000_000);
+    }
 }
