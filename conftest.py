@@ -1,8 +1,9 @@
-"""How many examples a property gets: a sample by default, more with TRUEMARK_EXAMPLES=deep or prove."""
+"""For all tests. How many examples a property gets: a sample by default, more with TRUEMARK_EXAMPLES=deep or prove."""
 
 from __future__ import annotations
 
 import os
+import signal
 
 from hypothesis import settings
 
@@ -10,3 +11,9 @@ settings.register_profile("sample", deadline=None)
 settings.register_profile("deep", deadline=None, max_examples=2_000)
 settings.register_profile("prove", deadline=None, max_examples=20_000)
 settings.load_profile(os.environ.get("TRUEMARK_EXAMPLES", "sample"))
+
+# Started in the background, or by nohup, a process ignores these, and all that it starts does too; the tests of Ctrl-C
+# are about commands that do not.
+for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, usual)
