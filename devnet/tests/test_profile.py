@@ -46,7 +46,7 @@ def changed(path: str, value: Any) -> dict[str, Any]:
         ("venue/dwell_secs", -1, "at least 0"),
         ("guard/max_step_bps", 0, "at least 1"),
         ("guard/max_age", 0, "at least 1"),
-        ("market/maker_fee_bps", 10_001, "at most 10000"),
+        ("market/maker_fee_bps", 1_001, "at most 1000"),
         ("market/tiers", [], "one to 3 tiers"),
         ("market/tiers", [{"initial_bps": 300, "maintenance_bps": 300}], "must be below initial_bps"),
         ("market/tiers", [{"upto": 5, "initial_bps": 300, "maintenance_bps": 200}], "bounds every tier but the last"),

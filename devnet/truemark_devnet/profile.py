@@ -15,6 +15,8 @@ from truemark.units import to_price, to_size
 
 PROFILES = Path(__file__).parent / "profiles"
 MAX_TIERS = 3
+#: The clearinghouse lists no market with a higher one.
+MAX_FEE_BPS = 1_000
 _T = TypeVar("_T")
 
 
@@ -171,8 +173,8 @@ def _market(name: str, raw: dict[str, Any], guard: Mapping[str, Any], where: str
         tiers=tiers,
         lot_size=section.size("lot_size"),
         tick_size=section.price("tick_size"),
-        maker_fee_bps=section.whole("maker_fee_bps", maximum=10_000),
-        taker_fee_bps=section.whole("taker_fee_bps", maximum=10_000),
+        maker_fee_bps=section.whole("maker_fee_bps", maximum=MAX_FEE_BPS),
+        taker_fee_bps=section.whole("taker_fee_bps", maximum=MAX_FEE_BPS),
         discount_bps=section.whole("discount_bps", maximum=10_000),
         penalty_bps=section.whole("penalty_bps", maximum=10_000),
         dust_usd=section.whole("dust_usd"),
