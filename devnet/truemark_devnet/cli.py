@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import enum
 import importlib
+import signal
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -85,13 +86,20 @@ def up(
             ensure(["anvil", "starknet-devnet"], reporter)
         with console.status("starting the nodes") if console.is_terminal else contextlib.nullcontext():
             result = devnets.up(owned=foreground, **asked)
-        # The handle goes with the command, the nodes stay.
-        with contextlib.closing(result.nodes) as nodes:
-            said = {"started": "started", "running": "runs already", "repaired": "the gate was started again"}
-            _say(console, f"devnet: {said[result.how]}")
-            _print_endpoints(console, nodes)
-            if foreground:
-                _stay(console, nodes)
+        try:
+            # The handle goes with the command, the nodes stay.
+            with contextlib.closing(result.nodes) as nodes:
+                said = {"started": "started", "running": "runs already", "repaired": "the gate was started again"}
+                _say(console, f"devnet: {said[result.how]}")
+                _print_endpoints(console, nodes)
+                if foreground:
+                    _stay(console, nodes)
+            # All is said and done: a Ctrl-C from here on finds nothing to interrupt.
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+        except BaseException:
+            if result.how == "started":
+                devnets.down()
+            raise
 
 
 @devnet.command()
@@ -331,15 +339,18 @@ def _stay(console: Console, nodes: Nodes) -> None:
     """Until Ctrl-C, or until a node ends: then none of them is left."""
     from truemark_devnet import nodes as devnets
 
+    came: list[int] = []
+    # Not as an exception: one that is raised where Python drops exceptions, as in a finalizer, would be lost.
+    before = signal.signal(signal.SIGINT, lambda number, _frame: came.append(number))
     try:
         _say(console, "Ctrl-C stops them")
-        while True:
+        while not came:
             nodes.check()
-            time.sleep(0.5)
-    except KeyboardInterrupt:
+            time.sleep(0.2)
         _say(console, "stopping")
     finally:
         devnets.down()
+        signal.signal(signal.SIGINT, before)
 
 
 def _print_endpoints(console: Console, nodes: Nodes) -> None:

@@ -102,16 +102,24 @@ def up(home: Path | None = None, *, owned: bool = False, **asked: Any) -> Up:
     """
     home = home or home_of_user()
     settings = NodeSettings(**{**DEFAULTS, **asked})
-    with _locked(home):
-        state = DevnetState.load(home)
-        if state is not None and state.ready:
-            running = running_of(state, home)
-            if any(node.process.is_alive() for node in running.values()):
-                return _answer(home, state, running, asked)
-        _sweep(home, state)
-        for name in _OF_THE_CHAINS:
-            (home / name).unlink(missing_ok=True)
-        return Up(_start(home, settings, owned=owned), "started")
+    started = None
+    try:
+        with _locked(home):
+            state = DevnetState.load(home)
+            if state is not None and state.ready:
+                running = running_of(state, home)
+                if any(node.process.is_alive() for node in running.values()):
+                    return _answer(home, state, running, asked)
+            _sweep(home, state)
+            for name in _OF_THE_CHAINS:
+                (home / name).unlink(missing_ok=True)
+            started = _start(home, settings, owned=owned)
+        return Up(started, "started")
+    except BaseException:
+        # Ctrl-C once they ran and before anybody was told.
+        if started is not None:
+            down(home)
+        raise
 
 
 def down(home: Path | None = None) -> list[str]:
