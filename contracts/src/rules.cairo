@@ -1,3 +1,4 @@
+pub mod bucket;
 pub mod cash;
 pub mod config;
 pub mod funding;
