@@ -28,7 +28,7 @@ class FakeMarket:
     def mark(self, index: int) -> list[int]:
         return [
             *(index, STATUSES.index(self.status), self.price, 1, 2, self.checkpoint, 3, self.candidate, self.anchor),
-            7,
+            *(7, 0),
         ]
 
     def params(self) -> list[int]:

@@ -255,8 +255,8 @@ def test_events_that_cannot_be_right_are_named(node: FakeNode) -> None:
 
 
 def test_a_view_that_reverts_is_named_with_its_reason(node: FakeNode) -> None:
-    node.revert["marks"] = f'["{short_string("FUNDING: checksum"):#x}"]'
-    with pytest.raises(VenueUnreadable, match=r"Oracle.marks\(5\) fails at block 2.*FUNDING: checksum"):
+    node.revert["marks"] = f'["{short_string("FUNDING: broken"):#x}"]'
+    with pytest.raises(VenueUnreadable, match=r"Oracle.marks\(5\) fails at block 2.*FUNDING: broken"):
         book_of(node)
 
 

@@ -181,7 +181,7 @@ def _market(index: int, name: int, mark: Mapping[str, Any], funding_index: int, 
     return MarketState(
         market=index,
         name=_text(name),
-        valid=mark["status"].variant == "Valid",
+        valid=mark["status"].variant == "Valid" and not mark["funding_broken"],
         price=mark["price"],
         candidate=mark["candidate"],
         anchor=mark["anchor"],

@@ -23,7 +23,12 @@ use crate::rules::risk::{Holding, Margin, Sums, SumsTrait, Tiers, flat, pending_
 pub struct Market {
     pub index: u8,
     pub mask: u128,
+    /// Valid at the oracle, and its funding whole.
     pub valid: bool,
+    /// The mark is the final price.
+    pub settled: bool,
+    /// A seal of its funding is broken: what a position owes or is owed is not known.
+    pub broken: bool,
     /// The last good mark; 0 until there is one.
     pub price: u64,
     /// The least and the most of mark, candidate and anchor; the mark itself while Valid.
@@ -48,6 +53,8 @@ pub struct Seen {
 pub struct View {
     pub mode: Mode,
     pub venue: VenueSlot,
+    /// Bitmap of the markets of the view whose funding is broken.
+    pub broken: u128,
     pub markets: Span<Seen>,
 }
 
@@ -102,13 +109,17 @@ pub fn load_view(state: ReadState, bitmap: u128) -> View {
     let contract: felt252 = get_contract_address().into();
     let slots = state.markets;
     let mut markets = array![];
+    let mut broken: u128 = 0;
     for mark in marks.marks {
         let index = *mark.market;
         let mask = mask(index);
-        let market = BoxTrait::new(load_market(slots.entry(index), contract, mask, mark));
-        markets.append(Seen { index, mask, market });
+        let market = load_market(slots.entry(index), contract, mask, mark);
+        if market.broken {
+            broken = broken | mask;
+        }
+        markets.append(Seen { index, mask, market: BoxTrait::new(market) });
     }
-    View { mode: effective(venue.mode, marks.silent), venue, markets: markets.span() }
+    View { mode: effective(venue.mode, marks.silent), venue, broken, markets: markets.span() }
 }
 
 #[inline(always)]
@@ -117,10 +128,20 @@ fn load_market(
 ) -> Market {
     let index = *mark.market;
     let slots = path.as_ptr();
-    let funding = unseal_funding(contract, index, slots.funding.read()).expect('FUNDING: checksum');
-    let valid = *mark.status == MarketStatus::Valid;
+    let (funding_index, broken) = match unseal_funding(contract, index, slots.funding.read()) {
+        Some(funding) => if !funding.live {
+            (funding.base, false)
+        } else if *mark.funding_broken {
+            (0, true)
+        } else {
+            (funding.base + *mark.funding_growth, false)
+        },
+        None => (0, true),
+    };
+    let valid = !broken && *mark.status == MarketStatus::Valid;
+    let settled = *mark.status == MarketStatus::Settled;
     let price = *mark.price;
-    let (low, high) = if valid {
+    let (low, high) = if valid || settled {
         (price, price)
     } else {
         let (low, high) = widen(price, price, *mark.candidate);
@@ -130,16 +151,14 @@ fn load_market(
         index,
         mask,
         valid,
+        settled,
+        broken,
         price,
         low,
         high,
         checkpoint: *mark.checkpoint,
         valid_since: *mark.valid_since,
-        funding_index: if funding.live {
-            funding.base + *mark.funding_growth
-        } else {
-            funding.base
-        },
+        funding_index,
         tiers: unpack_tiers(slots.tiers.read()),
     }
 }
@@ -192,7 +211,8 @@ pub impl ViewImpl of ViewTrait {
     }
 }
 
-/// The position as a rule is to see it.
+/// The position as a rule is to see it. Where the market's funding is broken none is counted: what
+/// needs a proven value refuses the account before.
 #[inline(always)]
 pub fn holding(market: Box<Market>, position: PositionSlot, basis: Basis) -> Holding {
     let market = market.unbox();
@@ -215,7 +235,11 @@ pub fn holding(market: Box<Market>, position: PositionSlot, basis: Basis) -> Hol
     Holding {
         size: position.size,
         price,
-        pending: pending_funding(position.size, market.funding_index - position.index),
+        pending: if market.broken {
+            0
+        } else {
+            pending_funding(position.size, market.funding_index - position.index)
+        },
         tiers: if favourable && !market.valid {
             (NO_TIER, NO_TIER, NO_TIER)
         } else {
@@ -226,6 +250,11 @@ pub fn holding(market: Box<Market>, position: PositionSlot, basis: Basis) -> Hol
 
 #[generate_trait]
 pub impl BookImpl of BookTrait {
+    /// Whether a position of the account is in a market whose funding is broken.
+    fn is_broken(self: @Book, view: @View) -> bool {
+        *self.slot.open & *view.broken != 0
+    }
+
     /// Collateral and every position but the one in `except`.
     fn sums_without(self: @Book, except: u8, basis: Basis) -> Sums {
         let mut sums = flat(*self.slot.collateral);

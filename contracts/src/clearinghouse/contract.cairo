@@ -232,7 +232,9 @@ pub mod Clearinghouse {
         fn margin_of(self: @ContractState, account: ContractAddress) -> MarginView {
             let state = self.state.as_path();
             let open = read_account_at(account_base(state, account)).open;
-            let book = load_view(state, open).load_book(state, account);
+            let view = load_view(state, open);
+            assert(view.broken == 0, 'FUNDING: broken');
+            let book = view.load_book(state, account);
             let margin = book.margin(Basis::LastGood);
             MarginView {
                 value: margin.value,
@@ -298,6 +300,7 @@ pub mod Clearinghouse {
             let listed = self.state.listed.read();
             assert(market < MAX_MARKETS && listed & mask(market) != 0, 'MARKET: not listed');
             let view = load_view(self.state.as_path(), mask(market));
+            assert(view.broken == 0, 'FUNDING: broken');
             (*view.markets[0]).market.unbox().funding_index
         }
 

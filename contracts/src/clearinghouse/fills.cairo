@@ -84,8 +84,14 @@ pub fn decide(
     };
     let market = boxed.unbox();
     let (mark, valid) = (market.price, market.valid);
+    if market.broken {
+        return Err('FUNDING: broken');
+    }
     if mark == 0 {
         return Err('FILL: no mark');
+    }
+    if market.settled {
+        return Err('FILL: market is settled');
     }
     let slots = state.markets.entry(index).as_ptr();
     let trade = unpack_trade(slots.trade.read());
@@ -110,6 +116,8 @@ pub fn decide(
     }
     let maker_move = move_of(@maker_book, maker, index, size)?;
     let taker_move = move_of(@taker_book, taker, index, size)?;
+    check_proven(batch, @maker_book, @maker_move)?;
+    check_proven(batch, @taker_book, @taker_move)?;
     check_mode(batch, mark, valid, maker, @maker_move, @taker_move, price)?;
 
     let (max_interest, max_position) = unpack_pair(slots.caps.read());
@@ -264,6 +272,14 @@ fn check_mode(
     let params = *batch.view.venue.params;
     if !within_band(price, mark, band(mode, params.fill_band_bps, params.post_band_bps)) {
         return Err('FILL: outside the band');
+    }
+    Ok(())
+}
+
+/// An account whose value is not known takes no more risk on.
+fn check_proven(batch: @Batch, book: @Book, change: @Move) -> Result<(), felt252> {
+    if !*change.reduces && book.is_broken(batch.view) {
+        return Err('FUNDING: broken');
     }
     Ok(())
 }

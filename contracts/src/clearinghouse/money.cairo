@@ -185,6 +185,7 @@ pub mod Money {
             let view = load_view(state.as_non_mut(), slot.open);
             assert(allows(view.mode, Action::Withdraw), 'MODE: halted');
             let mut book = view.load_book(state.as_non_mut(), account);
+            assert(!book.is_broken(@view), 'FUNDING: broken');
             let collateral: i128 = (Into::<i128, felt252>::into(slot.collateral) - amount.into())
                 .try_into()
                 .expect('MONEY: amount too large');

@@ -168,6 +168,9 @@ fn examine(
     state: ReadState, view: @View, boxed: Box<Market>, account: ContractAddress,
 ) -> Result<Patient, felt252> {
     let book = view.load_book(state, account);
+    if book.is_broken(view) {
+        return Err('FUNDING: broken');
+    }
     let market = boxed.unbox();
     let index = market.index;
     let position = book.position(index);
@@ -284,6 +287,9 @@ fn take(
     max_position: u64,
 ) -> Result<(i64, PartyAfter), felt252> {
     let book = sweep.view.load_book(state, *sweep.caller);
+    if book.is_broken(sweep.view) {
+        return Err('FUNDING: broken');
+    }
     let market = boxed.unbox();
     let (index, mark) = (market.index, market.price);
     let old = book.position(index);

@@ -111,7 +111,7 @@ pub mod Venue {
             // The index starts at 0, whatever the oracle has accrued so far.
             let live = self.stored().mode == Mode::Full;
             let growth: Option<i128> = *oracle.growths(bit)[0];
-            let growth = growth.expect('FUNDING: checksum');
+            let growth = growth.expect('FUNDING: broken');
             let funding = FundingSlot { base: if live {
                 -growth
             } else {
@@ -197,8 +197,9 @@ pub mod Venue {
                 let known = *mark.status == MarketStatus::Valid
                     || *mark.status == MarketStatus::Settled;
                 assert(known, 'MODE: market not valid');
+                assert(!*mark.funding_broken, 'FUNDING: broken');
             }
-            assert(all_sealed(state), 'FUNDING: checksum');
+            assert(all_sealed(state), 'FUNDING: broken');
             let token = IERC20Dispatcher { contract_address: state.token.read() };
             let balance = token.balance_of(get_contract_address());
             assert(balance == read_custody(state).total.into(), 'MODE: ledger is not the balance');

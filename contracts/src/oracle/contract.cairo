@@ -35,7 +35,7 @@ pub mod Oracle {
         access: AccessComponent::Storage,
         venue: VenueSlot,
         /// The address where a market's slots begin, see `oracle::book`.
-        markets: Map<u8, felt252>,
+        pub(crate) markets: Map<u8, felt252>,
         names: Map<u8, felt252>,
         /// Index + 1 of the market with a name.
         indices: Map<felt252, u8>,
@@ -59,6 +59,7 @@ pub mod Oracle {
         MarketFrozen: MarketFrozen,
         MarketReleased: MarketReleased,
         FundingRefused: FundingRefused,
+        FundingRestarted: FundingRestarted,
         ReporterAnnounced: ReporterAnnounced,
         ReporterAdded: ReporterAdded,
         ReporterRemoved: ReporterRemoved,
@@ -115,6 +116,14 @@ pub mod Oracle {
     /// The slot of the market's funding growth is not what this contract wrote: it accrues no more.
     #[derive(Drop, starknet::Event)]
     pub struct FundingRefused {
+        #[key]
+        pub market: u8,
+        pub slot: felt252,
+    }
+
+    /// The growth begins again at 0; `slot` is what was there.
+    #[derive(Drop, starknet::Event)]
+    pub struct FundingRestarted {
         #[key]
         pub market: u8,
         pub slot: felt252,
@@ -475,6 +484,21 @@ pub mod Oracle {
             self.venue.write(VenueSlot { epoch, ..venue });
             self.emit(EpochChanged { epoch });
         }
+
+        fn restart_growth(ref self: ContractState, market: u8) {
+            let clearinghouse = self.clearinghouse.read();
+            assert(
+                clearinghouse.is_non_zero() && get_caller_address() == clearinghouse,
+                'ORACLE: not the clearinghouse',
+            );
+            self.assert_listed(market);
+            let base = self.base(market);
+            let contract: felt252 = get_contract_address().into();
+            let slot = book::read_funding(base);
+            assert(funding::unseal(contract, market, slot).is_none(), 'FUNDING: not broken');
+            book::write_funding(base, funding::seal(contract, market, 0));
+            self.emit(FundingRestarted { market, slot });
+        }
     }
 
     #[generate_trait]
@@ -568,8 +592,8 @@ pub mod Oracle {
                         base, funding::seal(contract, market, funding::grow(growth, step)),
                     );
                 },
-                // One broken slot must not stop the marks; it stays as it is, as evidence, and no
-                // read passes it.
+                // One broken slot must not stop the marks; it stays as it is, as evidence, and
+                // every read says so.
                 Option::None => self.emit(FundingRefused { market, slot }),
             }
         }
@@ -601,6 +625,10 @@ pub mod Oracle {
             let growth = funding::unseal(
                 get_contract_address().into(), market, book::read_funding(base),
             );
+            let (funding_growth, funding_broken) = match growth {
+                Some(growth) => (growth, false),
+                None => (0, true),
+            };
             Mark {
                 market,
                 status: read_status(@mark, now),
@@ -611,7 +639,8 @@ pub mod Oracle {
                 checkpoint_at: mark.checkpoint_at,
                 candidate,
                 anchor,
-                funding_growth: growth.expect('FUNDING: checksum'),
+                funding_growth,
+                funding_broken,
             }
         }
 

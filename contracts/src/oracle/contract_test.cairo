@@ -423,7 +423,14 @@ fn only_the_admin_administers() {
         refused(safe.connect(person('x'), person('y')), 'ACCESS: not the admin');
         refused(safe.set_epoch(1), 'ORACLE: not the bridge');
         refused(safe.freeze(0), 'ACCESS: may not stop');
+        refused(safe.restart_growth(0), 'ORACLE: not the clearinghouse');
     }
+    by('admin');
+    oracle.connect(person('house'), person('bridge'));
+    refused(safe.restart_growth(0), 'ORACLE: not the clearinghouse');
+    by('house');
+    refused(safe.restart_growth(0), 'FUNDING: not broken');
+    refused(safe.restart_growth(1), 'ORACLE: unknown market');
 }
 
 #[test]

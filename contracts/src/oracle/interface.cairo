@@ -85,8 +85,11 @@ pub struct Mark {
     /// The last good mark when the drift window rolled.
     pub anchor: u64,
     /// Sum of rate x min(gap, max_gap) x mark over accepted marks while Valid; 1e-16 USD for one
-    /// whole base unit.
+    /// whole base unit. 0 where its slot is broken.
     pub funding_growth: i128,
+    /// The slot of the growth is not what the oracle wrote: no position of the market can be
+    /// valued.
+    pub funding_broken: bool,
 }
 
 #[derive(Drop, Serde)]
@@ -132,8 +135,7 @@ pub trait IOracle<TState> {
     /// only where it is not.
     fn marks(self: @TState, markets: u128) -> Marks;
     /// The funding growth of the markets whose bits are set, None where the slot's checksum is
-    /// broken; `mark` and `marks` revert there. For what must work although a slot is broken:
-    /// stopping the venue.
+    /// broken.
     fn growths(self: @TState, markets: u128) -> Span<Option<i128>>;
     fn guard(self: @TState, market: u8) -> Guard;
     /// The last entry of a reporter for a market that counted (price 0: none yet).
@@ -172,4 +174,7 @@ pub trait IOracle<TState> {
     fn connect(ref self: TState, clearinghouse: ContractAddress, bridge: ContractAddress);
     /// The bridge only; only upwards.
     fn set_epoch(ref self: TState, epoch: u64);
+    /// The clearinghouse only, while a market's index does not run there: a growth whose slot is
+    /// broken begins again at 0. Only its changes mean something, so nothing is lost.
+    fn restart_growth(ref self: TState, market: u8);
 }

@@ -58,6 +58,8 @@ async def integrity_report(rpc: AsyncRpc, deployment: Deployment) -> IntegrityRe
         marks[name] = {"status": status, "price": str(mark["price"]), "accepted_at": mark["accepted_at"]}
         if status not in GOOD:
             problems.append(f"{name} is {status}")
+        if mark["funding_broken"]:
+            problems.append(f"the funding of {name} is broken")
     if ledger["total"] != balance:
         problems.append(f"the ledger says {ledger['total']}, the token balance is {balance} (1e-6 USD)")
     if epochs["oracle"] != epochs["clearinghouse"]:

@@ -6,12 +6,16 @@ use starknet::storage::{
 };
 use starknet::testing::set_contract_address;
 use crate::clearinghouse::contract::Clearinghouse;
-use crate::clearinghouse::interface::{IClearinghouseSafeDispatcherTrait, Mode};
+use crate::clearinghouse::interface::{IClearinghouseSafeDispatcherTrait, Mode, Order};
 use crate::clearinghouse::tests::here::{HereTrait, OracleHereTrait, by, enter};
 use crate::clearinghouse::tests::setup::{
-    BTC, BTC_PRICE, ETH_PRICE, House, ONE, accepted, after, assert_balanced, buying, collateral,
-    go_up_to, guard, listed, open, params, person, refused, report, report_one, safe, trade,
+    BTC, BTC_PRICE, ETH, ETH_PRICE, House, ONE, accepted, after, assert_balanced, assert_refused,
+    buying, collateral, fill, fund, go_up_to, guard, listed, move_to, open, order, params, person,
+    refused, report, report_one, safe, size, trade,
 };
+use crate::oracle::book;
+use crate::oracle::contract::Oracle;
+use crate::oracle::interface::MarketStatus;
 
 const PEOPLE: [felt252; 3] = ['alice', 'bob', 'carol'];
 /// 288 ppm for 8 hours at 1,000 USD: 1e11 a second for one BTC, 1e-16 USD.
@@ -132,6 +136,15 @@ fn read_funding(house: House, market: u8) -> felt252 {
     slot
 }
 
+/// The oracle's slot of a market's growth, likewise.
+fn write_growth(house: House, market: u8, slot: felt252) {
+    let before = enter(house.oracle.address);
+    let contract = @Oracle::contract_state_for_testing();
+    let base = contract.markets.entry(market).as_ptr().__storage_pointer_address__;
+    book::write_funding(base, slot);
+    set_contract_address(before);
+}
+
 /// The incident's fault: an index of 0 that came from no transaction.
 #[test]
 #[feature("safe_dispatcher")]
@@ -145,11 +158,12 @@ fn an_index_that_was_written_from_outside_is_refused_and_stopping_still_works() 
     for bad in array![0, read_funding(house, 1), good + 1] {
         write_funding(house, 0, bad);
         by('alice');
-        refused(safe.withdraw(0, 1), 'FUNDING: checksum');
+        refused(safe.withdraw(0, 1), 'FUNDING: broken');
     }
-    refused(safe.margin_of(person('alice')), 'FUNDING: checksum');
+    refused(safe.margin_of(person('alice')), 'FUNDING: broken');
+    refused(safe.funding_index(0), 'FUNDING: broken');
     by('carol');
-    refused(safe.liquidate(0, buying('alice', 0)), 'FUNDING: checksum');
+    refused(safe.liquidate(0, buying('alice', 0)), 'LIQUIDATION: market not valid');
     accepted(safe.withdraw(0, 1));
     by('sentinel');
     house.venue.set_mode(Mode::Halted, 0);
@@ -161,5 +175,88 @@ fn an_index_that_was_written_from_outside_is_refused_and_stopping_still_works() 
     after(60);
     report(house, BTC_PRICE, ETH_PRICE, 0);
     by('admin');
-    refused(safe.set_mode(Mode::CancelOnly, 'report'), 'FUNDING: checksum');
+    refused(safe.set_mode(Mode::CancelOnly, 'report'), 'FUNDING: broken');
+}
+
+/// alice and bob hold BTC, carol and dave hold ETH; then the oracle's slot of BTC's growth breaks.
+fn half_broken() -> House {
+    let house = paying();
+    fund(house, 'dave', 1_000);
+    trade(house, BTC, 'alice', 'bob', 4 * ONE, BTC_PRICE);
+    trade(house, ETH, 'carol', 'dave', 40 * ONE, ETH_PRICE);
+    accrue(house, 10);
+    write_growth(house, 0, 0);
+    house
+}
+
+#[test]
+#[feature("safe_dispatcher")]
+fn a_broken_growth_stops_its_market_and_no_other() {
+    let house = half_broken();
+    let safe = safe(house);
+    assert!(house.oracle.mark(0).funding_broken && !house.oracle.mark(1).funding_broken);
+    assert!(house.oracle.mark(0).status == MarketStatus::Valid);
+    // Reports go on, and leave the slot as it is.
+    accrue(house, 10);
+    assert!(house.oracle.mark(0).funding_broken && house.oracle.mark(0).funding_growth == 0);
+    refused(safe.funding_index(0), 'FUNDING: broken');
+    assert!(house.venue.funding_index(1) == 2 * STEP);
+    // Of one batch: a fill in BTC, one that opens in ETH for a holder of BTC, one of others.
+    let buy = |name: felt252, salt: felt252| -> Order {
+        Order { market: ETH, salt, ..order(house, name, true, ONE, ETH_PRICE) }
+    };
+    let sell = |name: felt252, salt: felt252| -> Order {
+        Order { market: ETH, salt, ..order(house, name, false, ONE, ETH_PRICE) }
+    };
+    let btc = fill(
+        house,
+        order(house, 'bob', true, ONE, BTC_PRICE),
+        order(house, 'alice', false, ONE, BTC_PRICE),
+        ONE,
+        BTC_PRICE,
+    );
+    let opens = fill(house, sell('alice', 1), buy('dave', 1), ONE, ETH_PRICE);
+    let others = fill(house, sell('carol', 2), buy('dave', 2), ONE, ETH_PRICE);
+    let reasons = array!['FUNDING: broken', 'FUNDING: broken'];
+    assert_refused(house, array![btc, opens, others].span(), reasons.span());
+    assert!(size(house, 'carol', 1) == 39 * ONE.try_into().unwrap());
+    by('alice');
+    refused(safe.withdraw(0, 1), 'FUNDING: broken');
+    by('carol');
+    accepted(safe.withdraw(0, 1));
+    assert_balanced(house, array!['alice', 'bob', 'carol', 'dave'].span());
+}
+
+#[test]
+#[feature("safe_dispatcher")]
+fn nobody_is_liquidated_who_holds_a_broken_market_and_who_does_takes_nothing_over() {
+    let house = open();
+    fund(house, 'dave', 1_000);
+    fund(house, 'erin', 100_000);
+    trade(house, ETH, 'alice', 'bob', 90 * ONE, ETH_PRICE);
+    trade(house, ETH, 'carol', 'dave', 90 * ONE, ETH_PRICE);
+    trade(house, BTC, 'alice', 'erin', ONE / 100, BTC_PRICE);
+    move_to(house, BTC_PRICE, 93 * ONE);
+    write_growth(house, 0, 0);
+    by('dave');
+    refused(safe(house).liquidate(0, buying('alice', 1)), 'FUNDING: broken');
+    by('erin');
+    refused(safe(house).liquidate(0, buying('carol', 1)), 'FUNDING: broken');
+    fund(house, 'frank', 100_000);
+    by('frank');
+    accepted(safe(house).liquidate(0, buying('carol', 1)));
+}
+
+#[test]
+#[feature("safe_dispatcher")]
+fn stopping_works_with_a_broken_growth_and_going_up_does_not() {
+    let house = half_broken();
+    let before = read_funding(house, 0);
+    by('guardian');
+    house.venue.set_mode(Mode::Halted, 0);
+    assert!(read_funding(house, 0) == before);
+    after(60);
+    report(house, BTC_PRICE, ETH_PRICE, 0);
+    by('admin');
+    refused(safe(house).set_mode(Mode::CancelOnly, 'report'), 'FUNDING: broken');
 }
