@@ -7,14 +7,20 @@ pub mod AccessComponent {
         Map, StorageMapReadAccess, StorageMapWriteAccess, StoragePointerReadAccess,
         StoragePointerWriteAccess,
     };
-    use starknet::{ContractAddress, get_caller_address};
+    use starknet::{ContractAddress, get_block_timestamp, get_caller_address};
     use crate::access::interface::IAccess;
+    use crate::access::{ADMIN_DELAY, GUARDIAN, ROLE_DELAY, SENTINEL};
 
     #[storage]
     pub struct Storage {
         Access_admin: ContractAddress,
         Access_proposed_admin: ContractAddress,
-        Access_roles: Map<(felt252, ContractAddress), bool>,
+        /// When the proposed admin can accept.
+        Access_accepts_from: u64,
+        /// When the role begins to hold; 0: never.
+        Access_roles: Map<(felt252, ContractAddress), u64>,
+        /// Whether anybody was ever granted the role.
+        Access_held: Map<felt252, bool>,
     }
 
     #[event]
@@ -23,6 +29,7 @@ pub mod AccessComponent {
         RoleGranted: RoleGranted,
         RoleRevoked: RoleRevoked,
         AdminProposed: AdminProposed,
+        AdminCancelled: AdminCancelled,
         AdminChanged: AdminChanged,
     }
 
@@ -32,6 +39,8 @@ pub mod AccessComponent {
         pub role: felt252,
         #[key]
         pub account: ContractAddress,
+        /// From when it holds.
+        pub since: u64,
     }
 
     #[derive(Drop, Debug, PartialEq, starknet::Event)]
@@ -46,6 +55,15 @@ pub mod AccessComponent {
     pub struct AdminProposed {
         #[key]
         pub account: ContractAddress,
+        pub accepts_from: u64,
+    }
+
+    /// The proposal was taken back.
+    #[derive(Drop, Debug, PartialEq, starknet::Event)]
+    pub struct AdminCancelled {
+        #[key]
+        pub account: ContractAddress,
+        pub caller: ContractAddress,
     }
 
     #[derive(Drop, Debug, PartialEq, starknet::Event)]
@@ -62,9 +80,19 @@ pub mod AccessComponent {
             self.Access_admin.read()
         }
 
+        fn pending_admin(self: @ComponentState<TContractState>) -> (ContractAddress, u64) {
+            (self.Access_proposed_admin.read(), self.Access_accepts_from.read())
+        }
+
         fn has_role(
             self: @ComponentState<TContractState>, role: felt252, account: ContractAddress,
         ) -> bool {
+            self.holds(role, account)
+        }
+
+        fn role_since(
+            self: @ComponentState<TContractState>, role: felt252, account: ContractAddress,
+        ) -> u64 {
             self.Access_roles.read((role, account))
         }
 
@@ -72,31 +100,59 @@ pub mod AccessComponent {
             ref self: ComponentState<TContractState>, role: felt252, account: ContractAddress,
         ) {
             self.assert_admin();
+            assert(role != 0, 'ACCESS: zero role');
             assert(account.is_non_zero(), 'ACCESS: zero account');
-            self.Access_roles.write((role, account), true);
-            self.emit(RoleGranted { role, account });
+            if self.Access_roles.read((role, account)) != 0 {
+                return;
+            }
+            let now = get_block_timestamp();
+            let since = if role == GUARDIAN || role == SENTINEL {
+                now
+            } else if !self.Access_held.read(role) {
+                self.Access_held.write(role, true);
+                now
+            } else {
+                now + ROLE_DELAY
+            };
+            self.Access_roles.write((role, account), since);
+            self.emit(RoleGranted { role, account, since });
         }
 
         fn revoke_role(
             ref self: ComponentState<TContractState>, role: felt252, account: ContractAddress,
         ) {
             self.assert_admin();
-            self.Access_roles.write((role, account), false);
+            self.Access_roles.write((role, account), 0);
             self.emit(RoleRevoked { role, account });
         }
 
         fn propose_admin(ref self: ComponentState<TContractState>, account: ContractAddress) {
             self.assert_admin();
+            assert(account.is_non_zero(), 'ACCESS: zero account');
+            let accepts_from = get_block_timestamp() + ADMIN_DELAY;
             self.Access_proposed_admin.write(account);
-            self.emit(AdminProposed { account });
+            self.Access_accepts_from.write(accepts_from);
+            self.emit(AdminProposed { account, accepts_from });
+        }
+
+        fn cancel_admin(ref self: ComponentState<TContractState>) {
+            self.assert_admin_or_guardian();
+            let account = self.Access_proposed_admin.read();
+            assert(account.is_non_zero(), 'ACCESS: nobody proposed');
+            self.forget_proposal();
+            self.emit(AdminCancelled { account, caller: get_caller_address() });
         }
 
         fn accept_admin(ref self: ComponentState<TContractState>) {
             let account = get_caller_address();
-            assert(account == self.Access_proposed_admin.read(), 'ACCESS: not proposed');
-            assert(account.is_non_zero(), 'ACCESS: zero account');
+            // Nobody is the zero address, so nobody accepts where nothing is proposed.
+            assert(
+                account.is_non_zero() && account == self.Access_proposed_admin.read(),
+                'ACCESS: not proposed',
+            );
+            assert(get_block_timestamp() >= self.Access_accepts_from.read(), 'ACCESS: too early');
             self.Access_admin.write(account);
-            self.Access_proposed_admin.write(Zero::zero());
+            self.forget_proposal();
             self.emit(AdminChanged { account });
         }
     }
@@ -117,7 +173,16 @@ pub mod AccessComponent {
         }
 
         fn assert_role(self: @ComponentState<TContractState>, role: felt252, error: felt252) {
-            assert(self.Access_roles.read((role, get_caller_address())), error);
+            assert(self.holds(role, get_caller_address()), error);
+        }
+
+        /// Those who may take back what the admin announced.
+        fn assert_admin_or_guardian(self: @ComponentState<TContractState>) {
+            let caller = get_caller_address();
+            assert(
+                caller == self.Access_admin.read() || self.holds(GUARDIAN, caller),
+                'ACCESS: not admin or guardian',
+            );
         }
 
         /// The admin, the guardian or the sentinel: those who may stop.
@@ -125,10 +190,22 @@ pub mod AccessComponent {
             let caller = get_caller_address();
             assert(
                 caller == self.Access_admin.read()
-                    || self.Access_roles.read((crate::access::GUARDIAN, caller))
-                    || self.Access_roles.read((crate::access::SENTINEL, caller)),
+                    || self.holds(GUARDIAN, caller)
+                    || self.holds(SENTINEL, caller),
                 'ACCESS: may not stop',
             );
+        }
+
+        fn holds(
+            self: @ComponentState<TContractState>, role: felt252, account: ContractAddress,
+        ) -> bool {
+            let since = self.Access_roles.read((role, account));
+            since != 0 && since <= get_block_timestamp()
+        }
+
+        fn forget_proposal(ref self: ComponentState<TContractState>) {
+            self.Access_proposed_admin.write(Zero::zero());
+            self.Access_accepts_from.write(0);
         }
     }
 }

@@ -1,11 +1,11 @@
 //! Every entry point, called on the contract itself by someone who may not.
 
-use crate::access::OPERATOR;
 use crate::access::interface::{IAccessSafeDispatcher, IAccessSafeDispatcherTrait};
+use crate::access::{ADMIN_DELAY, OPERATOR};
 use crate::clearinghouse::interface::{IClearinghouseSafeDispatcherTrait, Mode};
 use crate::clearinghouse::tests::here::by;
 use crate::clearinghouse::tests::setup::{
-    ONE, accepted, buying, open, order, params, person, refused, safe, venue_params,
+    ONE, accepted, after, buying, open, order, params, person, refused, safe, venue_params,
 };
 
 #[test]
@@ -80,6 +80,8 @@ fn roles_are_the_admins_to_give() {
     accepted(access.propose_admin(person('heir')));
     accepted(safe(house).configure_venue(venue_params()));
     by('heir');
+    refused(access.accept_admin(), 'ACCESS: too early');
+    after(ADMIN_DELAY);
     accepted(access.accept_admin());
     accepted(safe(house).configure_venue(venue_params()));
     by('admin');
