@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from truemark.errors import TruemarkError
+
+log = logging.getLogger(__name__)
+
+Place = TypeVar("Place")
 
 #: Prices are ints in 1e-8 USD for one whole base unit, as the oracle keeps them.
 PRICE_DECIMALS = 8
@@ -58,3 +63,27 @@ class Source(Protocol):
             SourceError: the source cannot say anything.
         """
         ...
+
+
+def each_market(wanted: Mapping[str, Place], quote: Callable[[str, Place], Quote]) -> tuple[Quote, ...]:
+    """The quotes of all markets that have one: what is wrong with one says nothing of the others.
+
+    Args:
+        wanted: market to where its quote is.
+        quote: makes it, or raises SourceError.
+
+    Raises:
+        SourceError: not one has a quote; the first reason.
+    """
+    quotes: list[Quote] = []
+    faults: list[SourceError] = []
+    for market, place in wanted.items():
+        try:
+            quotes.append(quote(market, place))
+        except SourceError as error:
+            faults.append(error)
+    if faults and not quotes:
+        raise faults[0]
+    for fault in faults:
+        log.warning("no quote", extra={"reason": str(fault)})
+    return tuple(quotes)
