@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from truemark_keeper.judging import Rules, judge
 from truemark_keeper.sources import Quote
+from truemark_keeper.validity import Validity
 
 #: The contract's types: what does not fit cannot be said on chain, whatever the policy.
 MAX_PRICE = 2**64 - 1
@@ -30,15 +32,17 @@ class SoundPolicy:
     max_confidence_bps: int = 200
 
     def refusal(self, quote: Quote, now: int) -> str | None:
-        if quote.price <= 0:
-            return f"the price is {quote.decimal}"
-        if now - quote.observed_at > self.max_age:
-            return f"seen {now - quote.observed_at} s ago, the most is {self.max_age} s"
-        if quote.observed_at - now > self.max_ahead:
-            return f"seen {quote.observed_at - now} s ahead of the keeper's clock, the most is {self.max_ahead} s"
-        if quote.confidence_bps > self.max_confidence_bps:
-            return f"uncertain by {quote.confidence_bps} bps, the most is {self.max_confidence_bps}"
-        return None
+        rules = Rules(max_age=self.max_age, max_ahead=self.max_ahead, max_confidence_bps=self.max_confidence_bps)
+        validity, reason = judge(quote, rules, now)
+        return None if validity is Validity.VALID else reason
+
+
+@dataclass(frozen=True)
+class JudgedAlready:
+    """For an Opinion, which gives out only what its own rules let through."""
+
+    def refusal(self, quote: Quote, now: int) -> str | None:
+        return None if quote.price > 0 else f"the price is {quote.decimal}"
 
 
 @dataclass(frozen=True)

@@ -67,6 +67,17 @@ class WatchedSource:
     def name(self) -> str:
         return self._source.name
 
+    @property
+    def inner(self) -> Source:
+        """What is asked."""
+        return self._source
+
+    async def aclose(self) -> None:
+        """Closes what is asked, if it holds anything open."""
+        close = getattr(self._source, "aclose", None)
+        if close is not None:
+            await close()
+
     async def quotes(self, markets: Sequence[str], now: int) -> tuple[Quote, ...]:
         """Raises:
         SourceError: it did not answer, or is not asked again yet after it did not.
