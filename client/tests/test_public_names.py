@@ -9,7 +9,7 @@ from importlib.metadata import version
 import pytest
 import truemark
 
-HEAVY = ("starknet_py", "eth_account", "web3", "httpx", "sympy", "fast_stark_crypto", "poseidon_py")
+HEAVY = ("starknet_py", "eth_account", "web3", "httpx", "sympy", "fast_stark_crypto", "poseidon_py", "sqlalchemy")
 
 
 def run(code: str) -> str:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from truemark.errors import TruemarkError
     from truemark.explorer import AsyncExplorer, Explorer
     from truemark.gateway import OrderAck, OrderGateway, OrderRejected
+    from truemark.index import Follower, Index
     from truemark.keys import EthSigner, LocalEthSigner, StarkKey, derive
     from truemark.l1 import L1Bridge
     from truemark.orders import Order, Side, SignedOrder
@@ -40,6 +41,8 @@ __all__ = [
     "EthSigner",
     "Explorer",
     "Fees",
+    "Follower",
+    "Index",
     "L1Bridge",
     "LocalEthSigner",
     "MarketInfo",
@@ -68,6 +71,7 @@ _HOMES = {
     "errors": ("TruemarkError",),
     "explorer": ("AsyncExplorer", "Explorer"),
     "gateway": ("OrderAck", "OrderGateway", "OrderRejected"),
+    "index": ("Follower", "Index"),
     "keys": ("EthSigner", "LocalEthSigner", "StarkKey", "derive"),
     "l1": ("L1Bridge",),
     "orders": ("Order", "Side", "SignedOrder"),

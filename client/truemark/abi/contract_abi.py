@@ -184,6 +184,10 @@ class Abi:
         """The fields as JSON can say them; see show_call."""
         return self._events.show(event)
 
+    def addresses_in(self, event: DecodedEvent) -> tuple[int, ...]:
+        """The contract addresses among the event's fields, each once; those inside of structs are not looked for."""
+        return self._events.addresses(event)
+
     def show_result(self, function: str, value: Any) -> Any:
         """What `decode_result` gave as JSON can say it; see show_call."""
         _, outputs = self._codecs_of(function)

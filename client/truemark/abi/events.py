@@ -16,6 +16,8 @@ from truemark.abi.types import Types
 from truemark.abi.values import AbiError, DecodedEvent, Misfit
 from truemark.felt import selector
 
+_ADDRESS = "core::starknet::contract_address::ContractAddress"
+
 
 class _Layout:
     """One event struct reached by one path of variants."""
@@ -27,6 +29,8 @@ class _Layout:
         self.codecs: dict[str, Codec] = {name: codec for name, _, codec in members}
         keys = {name: codec for name, kind, codec in members if kind == "key"}
         data = {name: codec for name, kind, codec in members if kind != "key"}
+        #: The members that are addresses of contracts.
+        self.addresses = tuple(name for name, _, codec in members if codec.name == _ADDRESS)
         self._key_count = len(path)
         self._decode_keys: Decode | None = record_decoder(keys) if keys else None
         self._decode_data = record_decoder(data)
@@ -95,9 +99,16 @@ class EventTable:
 
     def show(self, event: DecodedEvent) -> dict[str, Any]:
         """The fields as JSON can say them."""
-        for layout in self._layouts.get(tuple(selector(name) for name in event.path), ()):
+        return {name: codec.show(event.fields[name]) for name, codec in self._layout_of(event).codecs.items()}
+
+    def addresses(self, event: DecodedEvent) -> tuple[int, ...]:
+        """The contract addresses among the fields, each once."""
+        return tuple(dict.fromkeys([event.fields[name] for name in self._layout_of(event).addresses]))
+
+    def _layout_of(self, event: DecodedEvent) -> _Layout:
+        for layout in self._layouts.get(tuple([selector(name) for name in event.path]), ()):
             if isinstance(layout, _Layout) and layout.codecs.keys() == event.fields.keys():
-                return {name: codec.show(event.fields[name]) for name, codec in layout.codecs.items()}
+                return layout
         raise AbiError(f"the ABI has no event {event.name!r}")
 
     def names(self) -> tuple[str, ...]:
