@@ -23,7 +23,7 @@ pub mod Clearinghouse {
     };
     use crate::clearinghouse::interface::{
         AccountView, Classes, Fill, IClearinghouse, Ledger, LiquidationRequest, MarginView,
-        MarketParams, Mode, OpenInterest, Order, Position, VenueParams,
+        MarketParams, Mode, OpenInterest, Order, Position, Standing, VenueParams,
     };
     use crate::clearinghouse::liquidation::{
         ILiquidationDispatcherTrait, ILiquidationLibraryDispatcher,
@@ -40,6 +40,7 @@ pub mod Clearinghouse {
     use crate::clearinghouse::trading::{ITradingDispatcherTrait, ITradingLibraryDispatcher};
     use crate::clearinghouse::venue::{IVenueDispatcherTrait, IVenueLibraryDispatcher};
     use crate::rules::config::venue_fault;
+    use crate::rules::risk::Margin;
     use crate::units::MAX_MARKETS;
 
     component!(path: AccessComponent, storage: access, event: AccessEvent);
@@ -235,12 +236,19 @@ pub mod Clearinghouse {
             let view = load_view(state, open);
             assert(view.broken == 0, 'FUNDING: broken');
             let book = view.load_book(state, account);
-            let margin = book.margin(Basis::LastGood);
-            MarginView {
-                value: margin.value,
-                maintenance: margin.maintenance.try_into().unwrap(),
-                initial: margin.initial.try_into().unwrap(),
+            margin_view(book.margin(Basis::LastGood))
+        }
+
+        fn standing(self: @ContractState, account: ContractAddress) -> Standing {
+            let state = self.state.as_path();
+            let open = read_account_at(account_base(state, account)).open;
+            let view = load_view(state, open);
+            let mut valid = true;
+            for seen in view.markets {
+                valid = valid && (*seen.market).unbox().valid;
             }
+            let margin = view.load_book(state, account).margin(Basis::Worst);
+            Standing { mode: view.mode, valid, margin: margin_view(margin) }
         }
 
         fn pending_deposit(self: @ContractState, account: ContractAddress) -> u128 {
@@ -349,6 +357,14 @@ pub mod Clearinghouse {
 
         fn venue(self: @ContractState) -> IVenueLibraryDispatcher {
             IVenueLibraryDispatcher { class_hash: self.classes.venue.read() }
+        }
+    }
+
+    fn margin_view(margin: Margin) -> MarginView {
+        MarginView {
+            value: margin.value,
+            maintenance: margin.maintenance.try_into().unwrap(),
+            initial: margin.initial.try_into().unwrap(),
         }
     }
 

@@ -135,6 +135,17 @@ pub struct MarginView {
     pub initial: i128,
 }
 
+/// What an account is worth and whether that can be proved, at one moment.
+#[derive(Copy, Drop, Serde, PartialEq, Debug)]
+pub struct Standing {
+    /// The effective mode.
+    pub mode: Mode,
+    /// Every market that the account has open is Valid, its funding whole.
+    pub valid: bool,
+    /// Every market that is not Valid at the worst of last good, candidate and anchor.
+    pub margin: MarginView,
+}
+
 /// Where all collateral is; 1e-6 USD. `total` is what came in less what went out, and equals the
 /// token balance:
 /// total = sum of accounts + insurance + fees + funding + pending.
@@ -226,6 +237,8 @@ pub trait IClearinghouse<TState> {
     fn account(self: @TState, account: ContractAddress) -> AccountView;
     fn position(self: @TState, account: ContractAddress, market: u8) -> Position;
     fn margin_of(self: @TState, account: ContractAddress) -> MarginView;
+    /// As a withdrawal counts it; never reverts.
+    fn standing(self: @TState, account: ContractAddress) -> Standing;
     fn pending_deposit(self: @TState, account: ContractAddress) -> u128;
     /// The effective mode.
     fn mode(self: @TState) -> Mode;

@@ -12,7 +12,7 @@ pub mod ERC20Component {
     use crate::token::interface::IERC20;
 
     /// The supply stays below this, so every balance is exact in a felt252.
-    const SUPPLY_BOUND: u256 = 0x4000000000000000000000000000000000000000000000000000000000000;
+    pub const SUPPLY_BOUND: u256 = 0x4000000000000000000000000000000000000000000000000000000000000;
 
     #[storage]
     pub struct Storage {

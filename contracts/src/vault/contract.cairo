@@ -4,29 +4,28 @@
 #[starknet::contract]
 pub mod Vault {
     use core::cmp::min;
-    use core::num::traits::Zero;
+    use core::num::traits::{Bounded, Zero};
     use starknet::storage::{
-        Map, StorageMapReadAccess, StorageMapWriteAccess, StoragePointerReadAccess,
+        Map, StorageAsPath, StorageMapReadAccess, StorageMapWriteAccess, StoragePointerReadAccess,
         StoragePointerWriteAccess,
     };
     use starknet::{ContractAddress, get_block_timestamp, get_caller_address, get_contract_address};
     use crate::access::component::AccessComponent;
     use crate::clearinghouse::interface::{IClearinghouseDispatcher, IClearinghouseDispatcherTrait};
-    use crate::oracle::interface::{IOracleDispatcher, IOracleDispatcherTrait, MarketStatus};
-    use crate::rules::cash::cash_down;
-    use crate::rules::modes::{Action, allows};
     use crate::token::erc20::ERC20Component;
     use crate::token::interface::{IERC20Dispatcher, IERC20DispatcherTrait};
-    use crate::vault::interface::{IVault, Redemption};
-    use crate::vault::math;
+    use crate::vault::interface::{
+        ERC165_ID, ERC7540_OPERATOR_ID, ERC7540_REDEEM_ID, ERC7575_ID, IVault, Redemption, SRC5_ID,
+    };
     use crate::vault::math::Pool;
+    use crate::vault::queue::Queue;
+    use crate::vault::venue::Standing;
+    use crate::vault::{math, queue, venue};
 
     /// The collateral token has this many decimals.
     const ASSET_DECIMALS: u8 = 6;
     /// The most that the vault holds, 2^93: its value in 1e-16 USD fits an i128.
     const MAX_ASSETS: u256 = 0x200000000000000000000000;
-    /// Open requests of one controller: a claim goes through all of them.
-    const MAX_REQUESTS: u32 = 32;
     /// An admin cannot lock anybody longer than this; seconds.
     const MAX_LOCK: u64 = 2_592_000;
 
@@ -49,12 +48,7 @@ pub mod Vault {
         asset: ContractAddress,
         clearinghouse: ContractAddress,
         lock_secs: u64,
-        request_count: u64,
-        redemptions: Map<u64, Redemption>,
-        /// The open requests of a controller, oldest first: ids at first <= place < next.
-        queue: Map<(ContractAddress, u32), u64>,
-        queue_first: Map<ContractAddress, u32>,
-        queue_next: Map<ContractAddress, u32>,
+        pub(crate) queue: Queue,
         /// (controller, operator).
         operators: Map<(ContractAddress, ContractAddress), bool>,
     }
@@ -150,52 +144,60 @@ pub mod Vault {
             self.asset.read()
         }
 
+        fn share(self: @ContractState) -> ContractAddress {
+            get_contract_address()
+        }
+
         fn total_assets(self: @ContractState) -> u256 {
-            self.pool().assets
+            self.standing().assets
         }
 
         fn convert_to_shares(self: @ContractState, assets: u256) -> u256 {
-            expect(math::shares_down(self.pool(), assets))
+            expect(math::shares_down(self.pool(@self.standing()), assets))
         }
 
         fn convert_to_assets(self: @ContractState, shares: u256) -> u256 {
-            expect(math::assets_down(self.pool(), shares))
+            expect(math::assets_down(self.pool(@self.standing()), shares))
         }
 
         fn max_deposit(self: @ContractState, receiver: ContractAddress) -> u256 {
-            if self.may_receive(receiver) && self.is_open() {
-                room(self.pool())
+            let standing = self.standing();
+            if standing.is_open && self.may_receive(receiver) {
+                room(self.pool(@standing))
             } else {
                 0
             }
         }
 
         fn preview_deposit(self: @ContractState, assets: u256) -> u256 {
-            expect(math::shares_down(self.pool(), assets))
+            expect(math::shares_down(self.pool(@self.standing()), assets))
         }
 
         fn deposit(ref self: ContractState, assets: u256, receiver: ContractAddress) -> u256 {
-            let pool = self.pool();
+            let pool = self.open_pool();
             let shares = expect(math::shares_down(pool, assets));
             self.enter(pool, assets, shares, receiver);
             shares
         }
 
         fn max_mint(self: @ContractState, receiver: ContractAddress) -> u256 {
-            if self.may_receive(receiver) && self.is_open() {
-                let pool = self.pool();
-                expect(math::shares_down(pool, room(pool)))
-            } else {
-                0
+            let standing = self.standing();
+            if !standing.is_open || !self.may_receive(receiver) {
+                return 0;
             }
+            let pool = self.pool(@standing);
+            min(
+                math::shares_down(pool, room(pool)).unwrap_or(Bounded::MAX),
+                ERC20Component::SUPPLY_BOUND - 1 - pool.shares,
+            )
         }
 
         fn preview_mint(self: @ContractState, shares: u256) -> u256 {
-            expect(math::assets_up(self.pool(), shares))
+            expect(math::assets_up(self.pool(@self.standing()), shares))
         }
 
         fn mint(ref self: ContractState, shares: u256, receiver: ContractAddress) -> u256 {
-            let pool = self.pool();
+            let pool = self.open_pool();
             let assets = expect(math::assets_up(pool, shares));
             self.enter(pool, assets, shares, receiver);
             assets
@@ -208,30 +210,19 @@ pub mod Vault {
             owner: ContractAddress,
         ) -> u256 {
             let caller = get_caller_address();
-            assert(self.acts_for(owner, caller), 'VAULT: not owner or operator');
-            // Nobody fills another's queue: the controller is the owner, or the caller acts for it
-            // as well.
-            assert(
-                controller == owner || self.acts_for(controller, caller), 'VAULT: bad controller',
-            );
-            assert(controller.is_non_zero(), 'VAULT: bad controller');
             assert(shares != 0, 'VAULT: shares are zero');
-            let mode = IClearinghouseDispatcher { contract_address: self.clearinghouse.read() }
-                .mode();
-            assert(allows(mode, Action::Withdraw), 'VAULT: venue is halted');
+            assert(self.may_receive(controller), 'VAULT: bad controller');
+            if !self.acts_for(owner, caller) {
+                self.erc20.spend_allowance(owner, caller, shares);
+            }
+            assert(self.standing().takes_requests, 'VAULT: venue is halted');
 
-            let place = self.queue_next.read(controller);
-            assert(
-                place - self.queue_first.read(controller) < MAX_REQUESTS,
-                'VAULT: too many requests',
+            let here = get_contract_address();
+            let unlocked = get_block_timestamp() + self.lock_secs.read();
+            let (id, claimable_at) = queue::push(
+                self.queue.as_path(), controller, owner, shares, unlocked,
             );
-            let id = self.request_count.read() + 1;
-            let claimable_at = get_block_timestamp() + self.lock_secs.read();
-            self.request_count.write(id);
-            self.redemptions.write(id, Redemption { controller, owner, shares, claimable_at });
-            self.queue.write((controller, place), id);
-            self.queue_next.write(controller, place + 1);
-            self.erc20.move(owner, get_contract_address(), shares);
+            self.erc20.move(owner, here, shares);
             let request_id = id.into();
             self
                 .emit(
@@ -245,8 +236,9 @@ pub mod Vault {
         fn pending_redeem_request(
             self: @ContractState, request_id: u256, controller: ContractAddress,
         ) -> u256 {
-            let redemption = self.redemption_of(request_id, controller);
-            if get_block_timestamp() < redemption.claimable_at {
+            let redemption = self.redemption(request_id);
+            if redemption.controller == controller
+                && get_block_timestamp() < redemption.claimable_at {
                 redemption.shares
             } else {
                 0
@@ -256,8 +248,9 @@ pub mod Vault {
         fn claimable_redeem_request(
             self: @ContractState, request_id: u256, controller: ContractAddress,
         ) -> u256 {
-            let redemption = self.redemption_of(request_id, controller);
-            if get_block_timestamp() >= redemption.claimable_at {
+            let redemption = self.redemption(request_id);
+            if redemption.controller == controller
+                && get_block_timestamp() >= redemption.claimable_at {
                 redemption.shares
             } else {
                 0
@@ -265,25 +258,34 @@ pub mod Vault {
         }
 
         fn redemption(self: @ContractState, request_id: u256) -> Redemption {
-            self.redemptions.read(expect_id(request_id))
+            // A number beyond 64 bits is none, as 0 is.
+            queue::redemption(self.queue.as_path(), request_id.try_into().unwrap_or(0))
         }
 
         fn max_redeem(self: @ContractState, controller: ContractAddress) -> u256 {
-            if !self.is_open() {
+            let standing = self.standing();
+            if !standing.is_open {
                 return 0;
             }
-            let payable = expect(math::shares_down(self.pool(), self.free_assets()));
-            min(self.claimable_shares(controller), payable)
+            let pool = self.pool(@standing);
+            let payable = math::most_shares(pool, standing.free).unwrap_or(Bounded::MAX);
+            let shares = min(self.claimable(controller), payable);
+            // Shares that are worth less than a unit are not burnt for nothing.
+            if math::assets_down(pool, shares).unwrap_or(0) == 0 {
+                0
+            } else {
+                shares
+            }
         }
 
         fn max_withdraw(self: @ContractState, controller: ContractAddress) -> u256 {
-            if !self.is_open() {
+            let standing = self.standing();
+            if !standing.is_open {
                 return 0;
             }
-            let claimable = expect(
-                math::assets_down(self.pool(), self.claimable_shares(controller)),
-            );
-            min(claimable, self.free_assets())
+            let claimable = self.claimable(controller);
+            let worth = math::assets_down(self.pool(@standing), claimable);
+            min(worth.unwrap_or(Bounded::MAX), standing.free)
         }
 
         fn redeem(
@@ -293,7 +295,7 @@ pub mod Vault {
             controller: ContractAddress,
         ) -> u256 {
             assert(shares != 0, 'VAULT: shares are zero');
-            let assets = expect(math::assets_down(self.pool(), shares));
+            let assets = expect(math::assets_down(self.open_pool(), shares));
             self.leave(assets, shares, receiver, controller);
             assets
         }
@@ -304,7 +306,7 @@ pub mod Vault {
             receiver: ContractAddress,
             controller: ContractAddress,
         ) -> u256 {
-            let shares = expect(math::shares_up(self.pool(), assets));
+            let shares = expect(math::shares_up(self.open_pool(), assets));
             self.leave(assets, shares, receiver, controller);
             shares
         }
@@ -333,6 +335,14 @@ pub mod Vault {
             true
         }
 
+        fn supports_interface(self: @ContractState, interface_id: felt252) -> bool {
+            interface_id == SRC5_ID
+                || interface_id == ERC165_ID
+                || interface_id == ERC7540_OPERATOR_ID
+                || interface_id == ERC7540_REDEEM_ID
+                || interface_id == ERC7575_ID
+        }
+
         fn lock_secs(self: @ContractState) -> u64 {
             self.lock_secs.read()
         }
@@ -349,43 +359,23 @@ pub mod Vault {
 
     #[generate_trait]
     impl Internal of InternalTrait {
-        fn pool(self: @ContractState) -> Pool {
-            let clearinghouse = IClearinghouseDispatcher {
-                contract_address: self.clearinghouse.read(),
-            };
-            let value = clearinghouse.margin_of(get_contract_address()).value;
-            Pool { assets: cash_of(value), shares: self.erc20.ERC20_total_supply.read().into() }
+        fn standing(self: @ContractState) -> Standing {
+            venue::standing(self.clearinghouse.read())
         }
 
-        /// What can leave the margin account with its initial margin kept.
-        fn free_assets(self: @ContractState) -> u256 {
-            let clearinghouse = IClearinghouseDispatcher {
-                contract_address: self.clearinghouse.read(),
-            };
-            let margin = clearinghouse.margin_of(get_contract_address());
-            cash_of(margin.value - margin.initial)
+        fn pool(self: @ContractState, standing: @Standing) -> Pool {
+            Pool { assets: *standing.assets, shares: self.erc20.ERC20_total_supply.read().into() }
         }
 
-        /// The mode allows it and every market that the vault holds is Valid: its value is one that
-        /// can be proved.
-        fn is_open(self: @ContractState) -> bool {
-            let clearinghouse = IClearinghouseDispatcher {
-                contract_address: self.clearinghouse.read(),
-            };
-            if !allows(clearinghouse.mode(), Action::VaultMove) {
-                return false;
-            }
-            let open_markets = clearinghouse.account(get_contract_address()).open_markets;
-            if open_markets == 0 {
-                return true;
-            }
-            let oracle = IOracleDispatcher { contract_address: clearinghouse.oracle() };
-            for mark in oracle.marks(open_markets).marks {
-                if *mark.status != MarketStatus::Valid {
-                    return false;
-                }
-            }
-            true
+        /// What shares are bought and claimed at.
+        fn open_pool(self: @ContractState) -> Pool {
+            let standing = self.standing();
+            assert(standing.is_open, 'VAULT: closed');
+            self.pool(@standing)
+        }
+
+        fn claimable(self: @ContractState, controller: ContractAddress) -> u256 {
+            queue::claimable(self.queue.as_path(), controller, get_block_timestamp())
         }
 
         /// Shares at the vault itself are those of requests; at zero they are none.
@@ -415,7 +405,6 @@ pub mod Vault {
             assert(assets != 0, 'VAULT: assets are zero');
             assert(shares != 0, 'VAULT: shares are zero');
             assert(self.may_receive(receiver), 'VAULT: bad receiver');
-            assert(self.is_open(), 'VAULT: closed');
             assert(pool.assets != 0 || pool.shares == 0, 'VAULT: nothing left');
             assert(assets <= room(pool), 'VAULT: above max_deposit');
 
@@ -442,8 +431,7 @@ pub mod Vault {
             assert(self.acts_for(controller, caller), 'VAULT: not controller or op');
             assert(assets != 0, 'VAULT: assets are zero');
             assert(self.may_receive(receiver), 'VAULT: bad receiver');
-            assert(self.is_open(), 'VAULT: closed');
-            self.take_claimable(controller, shares);
+            queue::claim(self.queue.as_path(), controller, shares, get_block_timestamp());
 
             self.erc20.burn(get_contract_address(), shares);
             self.emit(Withdraw { sender: caller, receiver, owner: controller, assets, shares });
@@ -455,80 +443,19 @@ pub mod Vault {
             let token = IERC20Dispatcher { contract_address: self.asset.read() };
             assert(token.transfer(receiver, assets), 'VAULT: token transfer failed');
         }
-
-        /// The request if it is the controller's, else an empty one.
-        fn redemption_of(
-            self: @ContractState, request_id: u256, controller: ContractAddress,
-        ) -> Redemption {
-            let redemption = self.redemptions.read(expect_id(request_id));
-            if redemption.controller == controller {
-                redemption
-            } else {
-                Redemption { shares: 0, ..redemption }
-            }
-        }
-
-        fn claimable_shares(self: @ContractState, controller: ContractAddress) -> u256 {
-            let now = get_block_timestamp();
-            let mut shares = 0;
-            for place in self.queue_first.read(controller)..self.queue_next.read(controller) {
-                let redemption = self.redemptions.read(self.queue.read((controller, place)));
-                if now >= redemption.claimable_at {
-                    shares += redemption.shares;
-                }
-            }
-            shares
-        }
-
-        /// Takes `shares` from the controller's claimable requests, the oldest first.
-        fn take_claimable(ref self: ContractState, controller: ContractAddress, shares: u256) {
-            let now = get_block_timestamp();
-            let mut left = shares;
-            let mut first = self.queue_first.read(controller);
-            for place in first..self.queue_next.read(controller) {
-                let id = self.queue.read((controller, place));
-                let mut redemption = self.redemptions.read(id);
-                if left != 0 && redemption.shares != 0 && now >= redemption.claimable_at {
-                    let taken = min(left, redemption.shares);
-                    left -= taken;
-                    redemption.shares -= taken;
-                    self.redemptions.write(id, redemption);
-                }
-                // Finished ones leave at the front only: a lock that the admin shortened ends later
-                // ones earlier.
-                if redemption.shares == 0 && place == first {
-                    first += 1;
-                }
-            }
-            assert(left == 0, 'VAULT: more than is claimable');
-            self.queue_first.write(controller, first);
-        }
-    }
-
-    /// 1e-16 USD to whole units of collateral; 0 if below.
-    fn cash_of(value: i128) -> u256 {
-        let magnitude: Option<u128> = value.try_into();
-        match magnitude {
-            Some(magnitude) => cash_down(magnitude).into(),
-            None => 0,
-        }
     }
 
     /// What can still be deposited. A vault that lost everything, with shares outstanding, takes
     /// nothing: a new deposit would be theirs.
     fn room(pool: Pool) -> u256 {
         if pool.assets >= MAX_ASSETS || (pool.assets == 0 && pool.shares != 0) {
-            0
-        } else {
-            MAX_ASSETS - pool.assets
+            return 0;
         }
+        let mintable = ERC20Component::SUPPLY_BOUND - 1 - pool.shares;
+        min(MAX_ASSETS - pool.assets, math::most_assets(pool, mintable).unwrap_or(Bounded::MAX))
     }
 
     fn expect(amount: Option<u256>) -> u256 {
         amount.expect('VAULT: amount too large')
-    }
-
-    fn expect_id(request_id: u256) -> u64 {
-        request_id.try_into().expect('VAULT: no such request')
     }
 }

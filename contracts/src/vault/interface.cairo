@@ -1,7 +1,7 @@
 use starknet::ContractAddress;
 
 /// A redemption that waits for its lock to end.
-#[derive(Copy, Drop, Serde, PartialEq, Debug, starknet::Store)]
+#[derive(Copy, Drop, Serde, PartialEq, Debug)]
 pub struct Redemption {
     pub controller: ContractAddress,
     pub owner: ContractAddress,
@@ -10,13 +10,25 @@ pub struct Redemption {
     pub claimable_at: u64,
 }
 
+/// Ids of `supports_interface`. SRC-5's own is Starknet's; the others are the four bytes that the
+/// Ethereum standards name, for readers who know them by these.
+pub const SRC5_ID: felt252 = 0x3f918d17e5ee77373b56385708f855659a07f75997f365cf87748628532a055;
+pub const ERC165_ID: felt252 = 0x01ffc9a7;
+pub const ERC7540_OPERATOR_ID: felt252 = 0xe3bc4e65;
+pub const ERC7540_REDEEM_ID: felt252 = 0x620ee8e4;
+/// A vault with `share`.
+pub const ERC7575_ID: felt252 = 0x2f0a18c5;
+
 /// ERC-4626 on the collateral token, with ERC-7540's asynchronous redemption: request, lock, claim,
 /// priced at the claim. Assets are the vault's own margin account. The share token is the vault
 /// itself (see `token::IERC20`).
 #[starknet::interface]
 pub trait IVault<TState> {
     fn asset(self: @TState) -> ContractAddress;
-    /// V of the vault's margin account in collateral, rounded down; 0 if it is below 0.
+    /// The share token: the vault itself.
+    fn share(self: @TState) -> ContractAddress;
+    /// V of the vault's margin account in collateral, rounded down, every market that is not Valid
+    /// at its worst; 0 if it is below 0.
     fn total_assets(self: @TState) -> u256;
     fn convert_to_shares(self: @TState, assets: u256) -> u256;
     fn convert_to_assets(self: @TState, shares: u256) -> u256;
@@ -27,9 +39,9 @@ pub trait IVault<TState> {
     fn preview_mint(self: @TState, shares: u256) -> u256;
     fn mint(ref self: TState, shares: u256, receiver: ContractAddress) -> u256;
 
-    /// Locks `shares` of `owner` for `controller`; returns the request id. The caller is the owner
-    /// or its operator, and of the controller too if that is another account. Until the claim the
-    /// shares gain and lose with the others.
+    /// Locks `shares` of `owner` for `controller`, who alone can claim them; returns the request
+    /// id. The caller is the owner, its operator, or one with an allowance over the shares. Until
+    /// the claim the shares gain and lose with the others. Not while Halted.
     fn request_redeem(
         ref self: TState, shares: u256, controller: ContractAddress, owner: ContractAddress,
     ) -> u256;
@@ -56,8 +68,9 @@ pub trait IVault<TState> {
 
     fn is_operator(self: @TState, controller: ContractAddress, operator: ContractAddress) -> bool;
     fn set_operator(ref self: TState, operator: ContractAddress, approved: bool) -> bool;
+    fn supports_interface(self: @TState, interface_id: felt252) -> bool;
     fn lock_secs(self: @TState) -> u64;
     fn clearinghouse(self: @TState) -> ContractAddress;
-    /// Admin; for requests from then on.
+    /// Admin; for requests from then on. None can be claimed before an older one of its controller.
     fn set_lock_secs(ref self: TState, secs: u64);
 }

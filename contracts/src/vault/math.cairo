@@ -44,6 +44,27 @@ pub fn assets_up(pool: Pool, shares: u256) -> Option<u256> {
     ceil(mul_div(shares, pool.assets + VIRTUAL_ASSETS, pool.shares + VIRTUAL_SHARES)?)
 }
 
+/// The most shares whose redemption pays no more than `assets`.
+pub fn most_shares(pool: Pool, assets: u256) -> Option<u256> {
+    // floor(shares x a / s) <= assets where shares x a < (assets + 1) x s.
+    below(assets.checked_add(1)?, pool.shares + VIRTUAL_SHARES, pool.assets + VIRTUAL_ASSETS)
+}
+
+/// The most assets whose deposit mints no more than `shares`.
+pub fn most_assets(pool: Pool, shares: u256) -> Option<u256> {
+    below(shares.checked_add(1)?, pool.assets + VIRTUAL_ASSETS, pool.shares + VIRTUAL_SHARES)
+}
+
+/// The largest whole number below a x b / c; `a`, `b` above 0.
+fn below(a: u256, b: u256, c: u256) -> Option<u256> {
+    let (quotient, remainder) = mul_div(a, b, c)?;
+    Some(if remainder == 0 {
+        quotient - 1
+    } else {
+        quotient
+    })
+}
+
 /// a x b / c in 512 bits: quotient and remainder.
 fn mul_div(a: u256, b: u256, c: u256) -> Option<(u256, u256)> {
     let divisor: NonZero<u256> = c.try_into()?;

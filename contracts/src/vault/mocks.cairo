@@ -2,8 +2,7 @@
 //! they hold real tokens and answer as a test tells them to.
 
 use starknet::ContractAddress;
-use crate::clearinghouse::interface::{AccountView, MarginView, Mode};
-use crate::oracle::interface::Marks;
+use crate::clearinghouse::interface::{AccountView, MarginView, Mode, Standing};
 
 #[starknet::interface]
 pub trait IMockHouse<TState> {
@@ -11,6 +10,7 @@ pub trait IMockHouse<TState> {
     fn deposit_for(ref self: TState, account: ContractAddress, amount: u128);
     fn withdraw(ref self: TState, epoch: u64, amount: u128);
     fn margin_of(self: @TState, account: ContractAddress) -> MarginView;
+    fn standing(self: @TState, account: ContractAddress) -> Standing;
     fn account(self: @TState, account: ContractAddress) -> AccountView;
     fn mode(self: @TState) -> Mode;
     fn epoch(self: @TState) -> u64;
@@ -24,6 +24,11 @@ pub trait IMockHouse<TState> {
     fn gain(ref self: TState, account: ContractAddress, value: i128);
     /// Open markets and the initial margin that they need, 1e-16 USD.
     fn hold(ref self: TState, account: ContractAddress, open_markets: u128, initial: i128);
+    /// Markets that are not Valid, and what an account's value is less at their worst prices; 1e-16
+    /// USD.
+    fn put_invalid(ref self: TState, markets: u128, loss: i128);
+    /// Whether `standing` panics.
+    fn put_broken(ref self: TState, broken: bool);
     /// Deposits panic with this; 0: they do not.
     fn refuse(ref self: TState, reason: felt252);
 }
@@ -35,7 +40,7 @@ pub mod MockHouse {
         StoragePointerWriteAccess,
     };
     use starknet::{ContractAddress, get_caller_address, get_contract_address};
-    use crate::clearinghouse::interface::{AccountView, MarginView, Mode};
+    use crate::clearinghouse::interface::{AccountView, MarginView, Mode, Standing};
     use crate::rules::modes::{from_rank, rank};
     use crate::token::interface::{IERC20Dispatcher, IERC20DispatcherTrait};
     use crate::units::VALUE_PER_COLLATERAL;
@@ -51,6 +56,9 @@ pub mod MockHouse {
         gains: Map<ContractAddress, i128>,
         open_markets: Map<ContractAddress, u128>,
         initial: Map<ContractAddress, i128>,
+        invalid: u128,
+        worst_loss: i128,
+        broken: bool,
     }
 
     #[constructor]
@@ -91,6 +99,22 @@ pub mod MockHouse {
                 + self.gains.read(account);
             let initial = self.initial.read(account);
             MarginView { value, initial, maintenance: initial / 2 }
+        }
+
+        fn standing(self: @ContractState, account: ContractAddress) -> Standing {
+            assert(!self.broken.read(), 'MOCK: broken');
+            let margin = self.margin_of(account);
+            let valid = self.open_markets.read(account) & self.invalid.read() == 0;
+            let loss = if valid {
+                0
+            } else {
+                self.worst_loss.read()
+            };
+            Standing {
+                mode: self.mode(),
+                valid,
+                margin: MarginView { value: margin.value - loss, ..margin },
+            }
         }
 
         fn account(self: @ContractState, account: ContractAddress) -> AccountView {
@@ -137,6 +161,15 @@ pub mod MockHouse {
             self.initial.write(account, initial);
         }
 
+        fn put_invalid(ref self: ContractState, markets: u128, loss: i128) {
+            self.invalid.write(markets);
+            self.worst_loss.write(loss);
+        }
+
+        fn put_broken(ref self: ContractState, broken: bool) {
+            self.broken.write(broken);
+        }
+
         fn refuse(ref self: ContractState, reason: felt252) {
             self.refusal.write(reason);
         }
@@ -146,52 +179,26 @@ pub mod MockHouse {
 #[starknet::interface]
 pub trait IMockOracle<TState> {
     // As the oracle has them.
-    fn marks(self: @TState, markets: u128) -> Marks;
     fn epoch(self: @TState) -> u64;
     fn set_epoch(ref self: TState, epoch: u64);
 
     // What a test sets.
-    /// Whether market 1 is Frozen; market 0 is always Valid.
-    fn put_frozen(ref self: TState, frozen: bool);
     /// A new epoch panics with this; 0: it does not.
     fn refuse(ref self: TState, reason: felt252);
 }
 
-/// Two markets, 0 and 1.
 #[starknet::contract]
 pub mod MockOracle {
     use starknet::storage::{StoragePointerReadAccess, StoragePointerWriteAccess};
-    use crate::oracle::interface::{Mark, MarketStatus, Marks};
 
     #[storage]
     struct Storage {
         epoch: u64,
         refusal: felt252,
-        frozen: bool,
     }
 
     #[abi(embed_v0)]
     impl MockOracleImpl of super::IMockOracle<ContractState> {
-        fn marks(self: @ContractState, markets: u128) -> Marks {
-            let mut marks = array![];
-            for market in 0..2_u8 {
-                let bit: u128 = if market == 0 {
-                    1
-                } else {
-                    2
-                };
-                let status = if market == 1 && self.frozen.read() {
-                    MarketStatus::Frozen
-                } else {
-                    MarketStatus::Valid
-                };
-                if markets & bit != 0 {
-                    marks.append(Mark { market, status, ..Default::default() });
-                }
-            }
-            Marks { silent: false, marks: marks.span() }
-        }
-
         fn epoch(self: @ContractState) -> u64 {
             self.epoch.read()
         }
@@ -200,10 +207,6 @@ pub mod MockOracle {
             let refusal = self.refusal.read();
             assert(refusal == 0, refusal);
             self.epoch.write(epoch);
-        }
-
-        fn put_frozen(ref self: ContractState, frozen: bool) {
-            self.frozen.write(frozen);
         }
 
         fn refuse(ref self: ContractState, reason: felt252) {

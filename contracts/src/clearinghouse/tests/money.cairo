@@ -163,3 +163,26 @@ fn one_accounts_profit_is_paid_before_the_others_loss() {
     assert!(all == 1_000 * USD - 5 * USD + 500 * USD);
     assert_balanced(house, PEOPLE.span());
 }
+
+/// What the vault, whose own account it may be, goes by.
+#[test]
+#[feature("safe_dispatcher")]
+fn a_standing_says_the_worst_and_whether_it_is_proven() {
+    let house = open();
+    trade(house, BTC, 'alice', 'bob', ONE, BTC_PRICE);
+    let (long, short, none) = (person('alice'), person('bob'), person('carol'));
+    let standing = safe(house).standing(long).unwrap();
+    assert!(standing.valid && standing.mode == Mode::Full);
+    assert!(standing.margin == house.venue.margin_of(long));
+    // Beyond a step: a candidate waits, 400 USD below the mark.
+    after(5);
+    report(house, 600 * ONE, ETH_PRICE, 0);
+    let standing = safe(house).standing(long).unwrap();
+    assert!(!standing.valid);
+    let loss = house.venue.margin_of(long).value - standing.margin.value;
+    assert!(loss == 400 * 10_000_000_000_000_000);
+    let standing = safe(house).standing(short).unwrap();
+    assert!(!standing.valid && standing.margin.value == house.venue.margin_of(short).value);
+    // Who holds nothing of it is not touched by it.
+    assert!(safe(house).standing(none).unwrap().valid);
+}

@@ -1,0 +1,48 @@
+//! What the vault must know of its margin account and of the venue. Views of a vault never panic,
+//! so what the venue cannot answer counts as nothing, and closed.
+
+use starknet::{ContractAddress, get_contract_address};
+use crate::clearinghouse::interface::{
+    IClearinghouseSafeDispatcher, IClearinghouseSafeDispatcherTrait,
+};
+use crate::rules::cash::cash_down;
+use crate::rules::modes::{Action, allows};
+
+/// Assets in 1e-6 USD.
+#[derive(Copy, Drop)]
+pub struct Standing {
+    /// V of the margin account, each market that is not Valid at its worst; 0 if it is below 0.
+    pub assets: u256,
+    /// What can leave with the initial margin kept.
+    pub free: u256,
+    /// Deposits and claims: the mode allows them, and every market that the vault holds is Valid,
+    /// so that its value is one that can be proved.
+    pub is_open: bool,
+    /// Requests.
+    pub takes_requests: bool,
+}
+
+const UNKNOWN: Standing = Standing { assets: 0, free: 0, is_open: false, takes_requests: false };
+
+#[feature("safe_dispatcher")]
+pub fn standing(clearinghouse: ContractAddress) -> Standing {
+    let venue = IClearinghouseSafeDispatcher { contract_address: clearinghouse };
+    match venue.standing(get_contract_address()) {
+        Ok(found) => Standing {
+            assets: cash_of(found.margin.value),
+            free: cash_of(found.margin.value - found.margin.initial),
+            is_open: found.valid && allows(found.mode, Action::VaultMove),
+            takes_requests: allows(found.mode, Action::Withdraw),
+        },
+        Err(_) => UNKNOWN,
+    }
+}
+
+/// 1e-16 USD to whole units of collateral; 0 if below.
+fn cash_of(value: i128) -> u256 {
+    let magnitude: Option<u128> = value.try_into();
+    match magnitude {
+        Some(magnitude) => cash_down(magnitude).into(),
+        None => 0,
+    }
+}
