@@ -15,7 +15,9 @@ SEED = 20260119
 COUNT = 12
 #: Which of them is who, in devnet's order; those after them are spares.
 ROLES = ("admin", "operator", "guardian", "sentinel", "reporter-1", "reporter-2", "reporter-3", "liquidator")
-REPORTERS = tuple(role for role in ROLES if role.startswith("reporter-"))
+#: How the roles of reporters begin.
+REPORTER = "reporter-"
+REPORTERS = tuple(role for role in ROLES if role.startswith(REPORTER))
 
 #: STRK, which fees are paid in, and the class of the predeployed accounts: of OpenZeppelin, version 1.0.0.
 FEE_TOKEN = 0x04718F5A0FC34CC1AF16A1CDEE98FFB20C31F5CD61D6AB07201858F4287C938D

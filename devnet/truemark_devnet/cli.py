@@ -16,6 +16,8 @@ import typer
 from rich.console import Console
 from truemark.errors import TruemarkError
 
+from truemark_devnet.scenario.command import scenario
+
 if TYPE_CHECKING:
     from truemark_devnet.nodes import Nodes, Status
 
@@ -39,6 +41,7 @@ class Gate(enum.StrEnum):
 def register(app: typer.Typer) -> None:
     """Adds the commands; called by `truemark` when it starts, so nothing heavy is imported here."""
     app.add_typer(devnet, name="devnet")
+    app.add_typer(scenario, name="scenario")
     app.command("demo")(demo)
     app.command("bench")(bench)
 

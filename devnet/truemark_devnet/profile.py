@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from truemark.errors import TruemarkError
-from truemark.units import to_price, to_size
+from truemark.units import U64_MAX, to_price, to_size
 
 PROFILES = Path(__file__).parent / "profiles"
 MAX_TIERS = 3
@@ -112,12 +112,23 @@ def load_profile(name_or_path: str) -> Profile:
     Raises:
         BadProfile: no such profile, or a key of it is unknown, missing or out of range.
     """
-    path = Path(name_or_path) if name_or_path.endswith(".toml") else PROFILES / f"{name_or_path}.toml"
-    raw = _read(path)
+    path = _path_of(name_or_path)
+    return profile_from(read_profile(name_or_path), name=path.stem, where=str(path))
+
+
+def read_profile(name_or_path: str) -> dict[str, Any]:
+    """The TOML of a profile, merged over the one that it extends; `profile_from` makes it a profile.
+
+    Raises:
+        BadProfile: no such profile, or no TOML.
+    """
+    raw = _read(_path_of(name_or_path))
     parent = raw.pop("extends", None)
-    if parent is not None:
-        raw = _merge(_read(PROFILES / f"{parent}.toml"), raw)
-    return profile_from(raw, name=path.stem, where=str(path))
+    return raw if parent is None else _merge(_read(PROFILES / f"{parent}.toml"), raw)
+
+
+def _path_of(name_or_path: str) -> Path:
+    return Path(name_or_path) if name_or_path.endswith(".toml") else PROFILES / f"{name_or_path}.toml"
 
 
 def profile_from(raw: Mapping[str, Any], *, name: str, where: str) -> Profile:
@@ -150,6 +161,20 @@ def profile_from(raw: Mapping[str, Any], *, name: str, where: str) -> Profile:
     )
 
 
+def guard_from(raw: Mapping[str, Any], where: str) -> dict[str, int]:
+    """Some keys of a guard in the contract's units, as `GuardParams` names them.
+
+    Raises:
+        BadProfile: a key is unknown or out of range.
+    """
+    section = _Section(dict(raw), where)
+    prices = {key: section.price(key) for key in ("min_price", "max_price") if key in raw}
+    limits = {field.name: field.name in _NEVER_ZERO for field in fields(GuardParams)[2:] if field.name in raw}
+    values = {key: section.whole(key, minimum=int(never_zero)) for key, never_zero in limits.items()}
+    section.done()
+    return {**prices, **values}
+
+
 def _market(name: str, raw: dict[str, Any], guard: Mapping[str, Any], where: str) -> MarketProfile:
     if not 0 < len(name) <= 31 or not name.isascii():
         raise BadProfile(f"{where}: the name must be 1 to 31 ASCII characters")
@@ -178,8 +203,8 @@ def _market(name: str, raw: dict[str, Any], guard: Mapping[str, Any], where: str
         discount_bps=section.whole("discount_bps", maximum=10_000),
         penalty_bps=section.whole("penalty_bps", maximum=10_000),
         dust_usd=section.whole("dust_usd"),
-        max_open_interest=_usd_to_size(section.whole("max_open_interest_usd", minimum=1), listing),
-        max_position=_usd_to_size(section.whole("max_position_usd", minimum=1), listing),
+        max_open_interest=section.size_worth("max_open_interest_usd", listing),
+        max_position=section.size_worth("max_position_usd", listing),
     )
     section.done()
     return result
@@ -223,10 +248,6 @@ def _check_tiers(tiers: tuple[Tier, ...], where: str) -> None:
             raise BadProfile(f"{where}: margin fractions must not fall from tier to tier")
     if any(tier.maintenance_bps >= tier.initial_bps for tier in tiers):
         raise BadProfile(f"{where}: maintenance_bps must be below initial_bps")
-
-
-def _usd_to_size(usd: int, price: int) -> int:
-    return usd * 10**16 // price
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -297,6 +318,14 @@ class _Section:
 
     def size(self, key: str) -> int:
         return to_size(self._decimal(key))
+
+    def size_worth(self, key: str, price: int) -> int:
+        """A whole number of USD as a size at that price; 1e-8 of the base asset."""
+        usd = self.whole(key, minimum=1)
+        size = usd * 10**16 // price
+        if size > U64_MAX:
+            raise BadProfile(f"{self._where}: `{key}` = {usd} is a size of more than 64 bits at the listing price")
+        return size
 
     def table(self, key: str, default: dict[str, Any] | None = None) -> dict[str, Any]:
         value = self._raw.pop(key, default) if default is not None else self._take(key)

@@ -23,7 +23,7 @@ from truemark.rpc import AsyncRpc
 from truemark.transactions import Call
 from web3 import AsyncHTTPProvider, AsyncWeb3
 
-from truemark_devnet.accounts import REPORTERS, L2Account, l1_accounts
+from truemark_devnet.accounts import REPORTER, L2Account, l1_accounts
 from truemark_devnet.build import Build
 from truemark_devnet.deploy.l1 import connect_l1, deploy_l1
 from truemark_devnet.deploy.l2 import declare, deploy_contract
@@ -60,6 +60,9 @@ async def deploy(
     progress: Progress = lambda line: None,
 ) -> Deployment:
     """Deploys what is missing on the two chains and returns the manifest. The venue is left as it is: Halted if new.
+
+    Args:
+        operators: accounts by role; those whose role begins with "reporter-" are the oracle's reporters.
 
     Raises:
         DeployFailed, L1DeployFailed, L2DeployFailed, TransactionReverted: a step failed; run it again to go on.
@@ -145,7 +148,7 @@ async def _contracts(
     owner = operators["admin"].address
     bridge = await put("Bridge", owner)
     token = await put("CollateralToken", TOKEN_NAME, TOKEN_SYMBOL, bridge)
-    reporters = [operators[role].address for role in REPORTERS]
+    reporters = [member.address for role, member in operators.items() if role.startswith(REPORTER)]
     oracle = await put("Oracle", owner, profile.oracle.quorum, profile.oracle.max_silence, reporters)
     libraries = [build.classes[name].class_hash for name in LIBRARIES]
     clearinghouse = await put("Clearinghouse", owner, token, oracle, *libraries, asdict(profile.venue))

@@ -130,10 +130,7 @@ class Nodes:
                 return
             # The other contract's messages are not lost with it.
             self.control.flush()
-        # Replaced whole: the gate may read it at any time.
-        written = loaded.with_suffix(".new")
-        written.write_text(address.lower())
-        written.replace(loaded)
+        _replace(loaded, address.lower())
 
     async def mint(self, address: int, fri: int) -> None:
         await asyncio.to_thread(self.control.mint, address, fri)
@@ -148,10 +145,17 @@ class Nodes:
     async def undone(self) -> AsyncIterator[None]:
         """What happens on the chains within the block is undone at its end."""
         snapshot = await self.snapshot()
+        loaded = self.directory / MESSAGING
+        attached = loaded.read_text() if loaded.is_file() else None
         try:
             yield
         finally:
             await self.revert(snapshot)
+            # A messaging contract that was attached meanwhile is no more.
+            if attached is None:
+                loaded.unlink(missing_ok=True)
+            else:
+                _replace(loaded, attached)
 
     async def admission(self) -> AdmissionState:
         return await asyncio.to_thread(self.control.admission)
@@ -161,6 +165,13 @@ class Nodes:
 
     async def close_admission(self, allowed: Iterable[int] = ()) -> None:
         await asyncio.to_thread(self.control.close_admission, tuple(allowed))
+
+
+def _replace(path: Path, text: str) -> None:
+    """Whole: the gate may read it at any time."""
+    written = path.with_suffix(".new")
+    written.write_text(text)
+    written.replace(path)
 
 
 @contextlib.contextmanager
