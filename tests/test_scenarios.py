@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from truemark_devnet.build import Build
 from truemark_devnet.nodes import Nodes
+from truemark_devnet.scenario.file import Rollback
 from truemark_devnet.scenario.run import Loaded, load, run
 
 FOLDER = Path(__file__).parent / "scenarios"
@@ -19,12 +20,11 @@ def loaded() -> list[Loaded]:
 
 
 def without_recovery() -> list[str]:
-    """Those that need neither the sentinel nor a rollback."""
+    """Those that need no rollback."""
     return [
         item.scenario.name
         for item in loaded()
-        if not item.scenario.expect.incident
-        and not any(isinstance(step.action, Rollback) for step in item.scenario.timeline)
+        if not any(isinstance(step.action, Rollback) for step in item.scenario.timeline)
     ]
 
 

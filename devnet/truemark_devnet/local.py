@@ -19,10 +19,10 @@ from truemark_keeper.config import FIRST, KeeperConfig, ReplaySettings
 from truemark_keeper.keystore import KeySource
 from truemark_keeper.service import keeper
 from truemark_keeper.transactions import TransactionQueue
-from truemark_keeper.wallet import StarkWallet
 
 from truemark_devnet.accounts import REPORTERS, operators
 from truemark_devnet.demo.plan import TABLE
+from truemark_devnet.deploy.venue import wallet_of
 from truemark_devnet.order_facts import ChainFacts
 from truemark_devnet.pairing import PairingGateway
 
@@ -35,7 +35,7 @@ async def local_gateway(deployment: Deployment) -> AsyncIterator[PairingGateway]
         AccountsMissing: the deployment's node is no devnet of ours.
     """
     member = operators(deployment.l2_rpc)["operator"]
-    wallet = StarkWallet(member.address, StarkKey.from_private(member.private_key), deployment.l2_chain_id)
+    wallet = wallet_of(member, deployment.l2_chain_id)
     async with AsyncExitStack() as stack:
         rpc = await stack.enter_async_context(AsyncRpc(deployment.l2_rpc))
         queue = await stack.enter_async_context(TransactionQueue(wallet, rpc, poll=0.02))

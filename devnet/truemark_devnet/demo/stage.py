@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from truemark.account import Account
 from truemark.deployment import Deployment
-from truemark.keys import LocalEthSigner, StarkKey
+from truemark.keys import LocalEthSigner
 from truemark.l1 import L1Bridge
 from truemark.models import Destination
 from truemark.rpc import AsyncRpc
@@ -23,13 +23,12 @@ from truemark_keeper.reporter import Reporter
 from truemark_keeper.sources import FaultySource, PriceTable, ReplaySource
 from truemark_keeper.transactions import TransactionQueue
 from truemark_keeper.venue import VenueReader
-from truemark_keeper.wallet import StarkWallet
 
 from truemark_devnet.accounts import REPORTERS, L2Account, l1_accounts
 from truemark_devnet.demo.book import TraderPlan
 from truemark_devnet.demo.plan import FUNDING_RATE_PPM, faults_of
 from truemark_devnet.demo.plan import REPORTERS as COLUMNS
-from truemark_devnet.deploy.venue import account_of
+from truemark_devnet.deploy.venue import account_of, wallet_of
 from truemark_devnet.nodes import Nodes
 from truemark_devnet.order_facts import ChainFacts
 from truemark_devnet.pairing import PairingGateway
@@ -102,8 +101,7 @@ async def staged(
     async with AsyncExitStack() as stack:
 
         async def queue(role: str) -> TransactionQueue:
-            member = operators[role]
-            wallet = StarkWallet(member.address, StarkKey.from_private(member.private_key), nodes.l2_chain_id)
+            wallet = wallet_of(operators[role], nodes.l2_chain_id)
             own = await stack.enter_async_context(AsyncRpc(nodes.l2_url))
             return await stack.enter_async_context(TransactionQueue(wallet, own, poll=0.01))
 

@@ -21,6 +21,7 @@ from truemark.keys import StarkKey
 from truemark.risk import NO_TIER, MarginTier, Tiers
 from truemark.rpc import AsyncRpc
 from truemark.transactions import Call
+from truemark_keeper.wallet import StarkWallet
 from web3 import AsyncHTTPProvider, AsyncWeb3
 
 from truemark_devnet.accounts import REPORTER, L2Account, l1_accounts
@@ -116,6 +117,11 @@ async def deploy(
 def account_of(rpc: AsyncRpc, member: L2Account, chain_id: int) -> Account:
     """An operator's account, ready to send."""
     return Account(rpc, member.address, StarkKey.from_private(member.private_key), chain_id)
+
+
+def wallet_of(member: L2Account, chain_id: int) -> StarkWallet:
+    """An operator's wallet, for a transaction queue."""
+    return StarkWallet(member.address, StarkKey.from_private(member.private_key), chain_id)
 
 
 def parameters_of(profile: Profile) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -29,6 +30,8 @@ def run_command(
     from truemark_devnet.scenario.run import load
 
     loaded = load(files_of(files))
+    # What a sentinel finds is in the verdict.
+    logging.getLogger("truemark_keeper").setLevel(logging.CRITICAL)
     console = Console()
     failed = asyncio.run(_run(loaded, console, verbose=verbose and not as_json, as_json=as_json))
     if not as_json:

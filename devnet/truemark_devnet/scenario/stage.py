@@ -54,11 +54,11 @@ class Stage:
     rpc: AsyncRpc
     deployment: Deployment
     plan: Plan
+    roles: Mapping[str, L2Account]
     zero: int
     admin: Account
     operator: Account
     guardian: Account
-    sentinel: Account
     house: Account
     reporters: Mapping[str, Account]
     accounts: dict[str, Account] = field(default_factory=dict)
@@ -193,11 +193,11 @@ async def set_up(
         rpc=rpc,
         deployment=deployment,
         plan=plan,
+        roles=roles,
         zero=await nodes.l2_time() + before + plan.profile.venue.dwell_secs + 1,
         admin=account(roles["admin"]),
         operator=account(roles["operator"]),
         guardian=account(roles["guardian"]),
-        sentinel=account(roles["sentinel"]),
         house=account(roles["liquidator"]),
         reporters={f"r{number}": account(member) for number, member in enumerate(panel.values(), start=1)},
     )

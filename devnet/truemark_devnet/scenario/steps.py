@@ -154,7 +154,7 @@ async def _withdraw(stage: Stage, watch: Watch, action: Withdraw) -> Outcome:
 
 
 async def _external(stage: Stage, watch: Watch, action: External) -> Outcome:
-    watch.external({stage.market(name): to_price(price) for name, price in action.prices.items()})
+    watch.external({name: to_price(price) for name, price in action.prices.items()})
     return DONE
 
 
