@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 from truemark_devnet.build import Build
 from truemark_devnet.nodes import Nodes
-from truemark_devnet.scenario.file import Rollback
 from truemark_devnet.scenario.run import Loaded, load, run
 
 FOLDER = Path(__file__).parent / "scenarios"
@@ -17,15 +16,6 @@ SAMPLE = ("paradex-price-zero.twin", "pyth-btc-confidence")
 
 def loaded() -> list[Loaded]:
     return load(sorted(FOLDER.glob("*.yaml")))
-
-
-def without_recovery() -> list[str]:
-    """Those that need no rollback."""
-    return [
-        item.scenario.name
-        for item in loaded()
-        if not any(isinstance(step.action, Rollback) for step in item.scenario.timeline)
-    ]
 
 
 def test_every_scenario_has_a_twin() -> None:
@@ -50,7 +40,7 @@ async def test_a_sample_of_them(name: str, nodes: Nodes, built: Build) -> None:
 
 @pytest.mark.node
 @pytest.mark.deep
-@pytest.mark.parametrize("name", [name for name in without_recovery() if name not in SAMPLE])
+@pytest.mark.parametrize("name", [item.scenario.name for item in loaded() if item.scenario.name not in SAMPLE])
 async def test_all_of_them(name: str, nodes: Nodes, built: Build) -> None:
     await as_expected(nodes, built, name)
 

@@ -238,6 +238,20 @@ class L1Bridge:
             raise
         return _hash_of(receipt)
 
+    async def new_epoch(self) -> int:
+        """Owner: the appchain was rolled back. What was signed for the epoch before ends on L2 with the message that
+        this sends; the new epoch.
+
+        Raises:
+            L1Reverted: the signer is not the bridge's owner.
+            L1Refused, L1Unavailable, NoL1Signer
+        """
+        receipt = await self._send(
+            self._bridge.functions.new_epoch(), "announcing a new epoch", value=self._message_fee
+        )
+        (log,) = self._bridge.events.EpochAnnounced().process_receipt(receipt, errors=DISCARD)
+        return int(log["args"]["epoch"])
+
     # --- reads
 
     async def is_claimable(self, withdrawal: Withdrawal) -> bool:

@@ -132,7 +132,12 @@ def parameters_of(profile: Profile) -> dict[str, Any]:
 
 def salt_of(profile: Profile) -> int:
     """Another profile is another venue: its contracts get other addresses."""
-    return int.from_bytes(hashlib.sha256(orjson.dumps(parameters_of(profile))).digest()[:16], "big")
+    return salt_of_parameters(parameters_of(profile))
+
+
+def salt_of_parameters(parameters: Mapping[str, Any]) -> int:
+    """As `salt_of`, from what a manifest has of the profile."""
+    return int.from_bytes(hashlib.sha256(orjson.dumps(parameters)).digest()[:16], "big")
 
 
 async def _contracts(

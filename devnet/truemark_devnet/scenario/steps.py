@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final, cast
 
 from truemark.account import TransactionReverted
 from truemark.felt import short_string_text
 from truemark.transactions import Call
 from truemark.units import to_collateral, to_price, to_size
+from truemark_keeper import recovery
 
 from truemark_devnet.deploy.opening import MODES
 from truemark_devnet.profile import BadProfile, guard_from
+from truemark_devnet.recovery import devnet_chain
 from truemark_devnet.scenario.corruption import corrupt
 from truemark_devnet.scenario.file import (
     HOUSE,
@@ -32,7 +36,7 @@ from truemark_devnet.scenario.file import (
     Withdraw,
 )
 from truemark_devnet.scenario.profile import guard_texts
-from truemark_devnet.scenario.stage import SetupFailed, Stage
+from truemark_devnet.scenario.stage import Stage
 from truemark_devnet.scenario.watch import Watch
 
 #: What stands for any price where a caller takes what it gets.
@@ -171,7 +175,15 @@ async def _reorg(stage: Stage, watch: Watch, action: Reorg) -> Outcome:
 
 
 async def _rollback(stage: Stage, watch: Watch, action: Rollback) -> Outcome:
-    raise SetupFailed("a scenario with a `rollback` step needs the recovery, which is not part of this version")
+    with tempfile.TemporaryDirectory(prefix="truemark-rollback-") as folder:
+        async with devnet_chain(stage.nodes, stage.deployment) as chain:
+            rollback = recovery.Rollback(chain, stage.rpc, stage.deployment, Path(folder) / "rollback.json")
+            try:
+                await rollback.begin(stage.blocks[action.block])
+                await rollback.run()
+            except recovery.RollbackFailed as error:
+                return Outcome(str(error))
+    return DONE
 
 
 async def _configure(stage: Stage, watch: Watch, action: Configure) -> Outcome:

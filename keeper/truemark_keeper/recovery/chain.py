@@ -1,0 +1,51 @@
+"""What a rollback needs of the node that it rolls back: one protocol, an adapter for each kind of node.
+
+An adapter is found through the entry point group `truemark.recovery`; truemark-devnet brings "devnet". For another node
+these are the equivalents:
+
+- Madara: stop block production (`madara_stopBlockProduction` of the admin RPC), `madara_revertTo` a block's hash, start
+  it again; admission is what stands before the node, such as a reverse proxy that drops `starknet_add*`.
+- Katana: a fork of the database at a block (`katana db`), served in place of the old one; admission as above.
+
+In both the messages of L1 are carried by the node's own settlement service: `carry` waits until it is idle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol
+
+
+class RecoveryChain(Protocol):
+    """One appchain and its settlement layer, as the operator has power over them.
+
+    Every method may be called again after it was cut short, with the same result.
+    """
+
+    async def close_admission(self, allowed: Iterable[int] = ()) -> None:
+        """From its return on no transaction lands but those of the allowed accounts (addresses)."""
+        ...
+
+    async def open_admission(self) -> None:
+        """Everybody's transactions pass again."""
+        ...
+
+    async def carry(self) -> None:
+        """Delivers all messages that wait between the layers, both ways."""
+        ...
+
+    async def erase_after(self, block: int) -> None:
+        """Takes the chain back: `block` is the newest one then. Nothing happens if it is already."""
+        ...
+
+    async def fill_to(self, block: int) -> None:
+        """Makes empty blocks until there is one with that number."""
+        ...
+
+    async def l1_epoch(self) -> int:
+        """The epoch that the bridge on L1 counts; no rollback of L2 can take it back."""
+        ...
+
+    async def new_epoch(self) -> None:
+        """Raises the epoch on L1 by one, and sends L2 the message that tells it."""
+        ...
