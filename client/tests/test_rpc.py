@@ -316,6 +316,27 @@ async def test_many_calls_at_once_each_get_their_own_answer() -> None:
     assert [params for _, params in found] == [[number] for number in range(50)]
 
 
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("http://127.0.0.1:5050", "http://127.0.0.1:5050"),
+        ("http://[::1]:5050/rpc", "http://[::1]:5050/rpc"),
+        ("https://me:secret@node.test:81/rpc/v0_10/?key=secret", "https://node.test:81/rpc/v0_10"),
+        ("https://node.test/v3/0123456789secret", "https://node.test/v3/..."),
+        ("http://node.test:secret", "an URL that is none"),
+    ],
+)
+async def test_no_error_and_no_repr_shows_what_may_be_a_key(url: str, shown: str) -> None:
+    def closed(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("refused")
+
+    async with AsyncRpc(url, client=httpx.AsyncClient(transport=httpx.MockTransport(closed)), retries=0) as rpc:
+        with pytest.raises(NodeUnavailable) as caught:
+            await rpc.call("starknet_chainId")
+        assert str(caught.value).startswith(f"{shown}: ")
+        assert repr(rpc) == f"AsyncRpc({shown!r})"
+
+
 def test_a_long_refusal_is_cut_in_its_text_and_whole_in_its_data() -> None:
     error = RpcError(41, "Transaction execution error", "x" * 10_000)
     assert len(str(error)) < 250

@@ -25,6 +25,8 @@ _HEADERS = {"Content-Type": "application/json"}
 #: How much of an answer that makes no sense is quoted.
 _EXCERPT = 120
 _FIRST_DELAY = 0.05
+#: Of a path that is shown: `rpc`, `v0_10`, no key.
+_LONGEST_PART = 8
 
 
 class RpcError(TruemarkError, RuntimeError):
@@ -60,6 +62,8 @@ class AsyncRpc:
         self, url: str, *, client: httpx.AsyncClient | None = None, timeout: float = 30.0, retries: int = 2
     ) -> None:
         self.url = url
+        #: What errors call the node: its URL without what may be a key.
+        self.shown = shown_url(url)
         self._client = client if client is not None else httpx.AsyncClient()
         self._owns_client = client is None
         self._timeout = timeout
@@ -80,7 +84,7 @@ class AsyncRpc:
             await self._client.aclose()
 
     def __repr__(self) -> str:
-        return f"AsyncRpc({self.url!r})"
+        return f"AsyncRpc({self.shown!r})"
 
     async def call(self, method: str, params: Params | None = None) -> Any:
         """The result of one method.
@@ -92,9 +96,9 @@ class AsyncRpc:
         request = self._request(method, params)
         answer = await self._exchange(request, is_read(method))
         if not isinstance(answer, dict):
-            raise BadAnswer(f"{self.url}: {method} was answered by {_kind(answer)}, not an object")
+            raise BadAnswer(f"{self.shown}: {method} was answered by {_kind(answer)}, not an object")
         if answer.get("id") != request["id"] and not _is_general_error(answer):
-            raise BadAnswer(f"{self.url}: {method} has id {request['id']}, the answer has {answer.get('id')!r}")
+            raise BadAnswer(f"{self.shown}: {method} has id {request['id']}, the answer has {answer.get('id')!r}")
         result = self._result(answer, method)
         if isinstance(result, RpcError):
             raise result
@@ -113,21 +117,21 @@ class AsyncRpc:
         requests = [self._request(method, params) for method, params in calls]
         answers = await self._exchange(requests, all(is_read(method) for method, _ in calls))
         if isinstance(answers, dict) and _is_general_error(answers):
-            raise _error_of(answers["error"], self.url)
+            raise _error_of(answers["error"], self.shown)
         if not isinstance(answers, list):
-            raise BadAnswer(f"{self.url}: a batch was answered by {_kind(answers)}, not an array")
+            raise BadAnswer(f"{self.shown}: a batch was answered by {_kind(answers)}, not an array")
         by_id: dict[int, Any] = {}
         asked = {request["id"] for request in requests}
         for answer in answers:
             key = answer.get("id") if isinstance(answer, dict) else None
             if not isinstance(key, int) or key not in asked:
-                raise BadAnswer(f"{self.url}: an answer in a batch has id {key!r}, which was not asked")
+                raise BadAnswer(f"{self.shown}: an answer in a batch has id {key!r}, which was not asked")
             if key in by_id:
-                raise BadAnswer(f"{self.url}: id {key} was answered twice in one batch")
+                raise BadAnswer(f"{self.shown}: id {key} was answered twice in one batch")
             by_id[key] = answer
         missing = [request["method"] for request in requests if request["id"] not in by_id]
         if missing:
-            raise BadAnswer(f"{self.url}: {len(missing)} of {len(requests)} calls have no answer: {_list(missing)}")
+            raise BadAnswer(f"{self.shown}: {len(missing)} of {len(requests)} calls have no answer: {_list(missing)}")
         return [self._result(by_id[request["id"]], request["method"]) for request in requests]
 
     def _request(self, method: str, params: Params | None) -> dict[str, Any]:
@@ -144,12 +148,13 @@ class AsyncRpc:
                     await self._client.post(self.url, content=content, headers=_HEADERS, timeout=self._timeout)
                 )
             except httpx.TimeoutException as error:
-                raise NodeUnavailable(f"{self.url}: no answer within {self._timeout} s") from error
+                raise NodeUnavailable(f"{self.shown}: no answer within {self._timeout} s") from error
             except httpx.TransportError as error:
                 if tries == 0:
-                    raise NodeUnavailable(f"{self.url}: {str(error) or type(error).__name__}") from error
+                    raise NodeUnavailable(f"{self.shown}: {str(error) or type(error).__name__}") from error
             except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
-                raise NodeUnavailable(f"{self.url}: {str(error) or type(error).__name__}") from error
+                # What these say may quote the URL.
+                raise NodeUnavailable(f"{self.shown}: {type(error).__name__}") from error
             await asyncio.sleep(delay)
             delay *= 2
 
@@ -167,18 +172,30 @@ class AsyncRpc:
                 return answer
             text = response.text
             if text.lstrip()[:1] in ("{", "["):
-                raise BadAnswer(f"{self.url}: the answer is cut off after {len(response.content)} bytes")
-            raise BadAnswer(f"{self.url}: the answer is not JSON: {_short(text)!r}")
+                raise BadAnswer(f"{self.shown}: the answer is cut off after {len(response.content)} bytes")
+            raise BadAnswer(f"{self.shown}: the answer is not JSON: {_short(text)!r}")
         if understood and (isinstance(answer, list) or (isinstance(answer, dict) and "error" in answer)):
             return answer
-        raise NodeUnavailable(f"{self.url}: HTTP {response.status_code} {response.reason_phrase}".rstrip())
+        raise NodeUnavailable(f"{self.shown}: HTTP {response.status_code} {response.reason_phrase}".rstrip())
 
     def _result(self, answer: dict[str, Any], method: str) -> Any:
         if answer.get("error") is not None:
-            return _error_of(answer["error"], self.url)
+            return _error_of(answer["error"], self.shown)
         if "result" not in answer:
-            raise BadAnswer(f"{self.url}: the answer to {method} has neither result nor error")
+            raise BadAnswer(f"{self.shown}: the answer to {method} has neither result nor error")
         return answer["result"]
+
+
+def shown_url(url: str) -> str:
+    """An URL for people: without user, password, query, and long parts of the path, where providers put their keys."""
+    try:
+        parsed = httpx.URL(url)
+    except (httpx.InvalidURL, TypeError):
+        return "an URL that is none"
+    port = "" if parsed.port is None else f":{parsed.port}"
+    path = "/".join(part if len(part) <= _LONGEST_PART else "..." for part in parsed.path.split("/"))
+    host = f"[{parsed.host}]" if ":" in parsed.host else parsed.host
+    return f"{parsed.scheme}://{host}{port}{path.rstrip('/')}"
 
 
 def is_read(method: str) -> bool:

@@ -17,6 +17,7 @@ from truemark.rpc import AsyncRpc
 from truemark_keeper import logs
 from truemark_keeper.config import FIRST, KeeperConfig, ReplaySettings
 from truemark_keeper.keystore import KeySource
+from truemark_keeper.market_settings import REPLAY_RULES
 from truemark_keeper.service import keeper
 from truemark_keeper.transactions import TransactionQueue
 
@@ -57,7 +58,8 @@ async def run_keepers(manifest: Path, stop: asyncio.Event, *, interval: float, r
                 account=role,
                 key=KeySource(),
                 # The liquidator's own opinion of the price is that of the first column.
-                source=ReplaySettings(replay, column if role in REPORTERS else 1, FIRST),
+                sources=(ReplaySettings(replay, column if role in REPORTERS else 1, FIRST),),
+                markets=REPLAY_RULES,
                 roles=("reporter",) if role in REPORTERS else ("liquidator",),
                 interval=interval,
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from truemark_keeper.config import BadConfig, KeeperConfig, load
+from truemark_keeper.config import BadConfig, KeeperConfig, ReplaySettings, load
 from truemark_keeper.keystore import KeySource
 
 GOOD = """
@@ -53,9 +53,11 @@ def test_everything_is_read_and_paths_are_beside_the_file(tmp_path: Path) -> Non
     assert config.key == KeySource(keystore=tmp_path / "keys/reporter.json", password_env="KEEPER_PASSWORD")
     assert (config.account, config.roles, config.interval, config.timeout) == ("reporter-1", ("reporter",), 10.0, 2.5)
     assert (config.journal, config.rpc) == (tmp_path / "state/open.json", "http://127.0.0.1:5050")
-    assert config.source.replay == tmp_path / "day.csv"
-    assert (config.source.reporter, config.source.start, config.source.interpolate) == (2, "first", False)
-    assert (config.source.confidence_bps, config.liquidator.max_disagreement_bps) == (7, 50)
+    (source,) = config.sources
+    assert isinstance(source, ReplaySettings)
+    assert source.replay == tmp_path / "day.csv"
+    assert (source.reporter, source.start, source.interpolate) == (2, "first", False)
+    assert (source.confidence_bps, config.liquidator.max_disagreement_bps) == (7, 50)
     assert config.liquidator.batch_size == 20
 
 
@@ -79,9 +81,17 @@ def test_the_rest_has_defaults(tmp_path: Path) -> None:
         ("[source]", "[source]\nreporter = true", "reporter is a true or false, it must be a whole number"),
         ('key_env = "KEEPER_KEY"', "", "needs one of keystore and key_env"),
         ('key_env = "KEEPER_KEY"', 'key_env = "A"\nkeystore = "b"', "needs one of keystore and key_env"),
-        ('key_env = "KEEPER_KEY"', 'key_env = "A"\npassword_env = "b"', "password_env goes with keystore"),
-        ("[source]", 'roles = ["janitor"]\n[source]', "'janitor' is no role; the roles are reporter and liquidator"),
-        ("[source]", "roles = []\n[source]", "roles needs one or both"),
+        (
+            'key_env = "KEEPER_KEY"',
+            'key_env = "A"\npassword_env = "b"',
+            "go with keystore, not with key_env",
+        ),
+        (
+            "[source]",
+            'roles = ["janitor"]\n[source]',
+            "'janitor' is no role; the roles are reporter, liquidator, sentinel",
+        ),
+        ("[source]", "roles = []\n[source]", "roles needs one or more"),
         ("[source]", 'roles = ["reporter", "reporter"]\n[source]', "each once"),
         ("[source]", "interval = 0\n[source]", "interval is 0 seconds"),
         ("[source]", 'interval = "5"\n[source]', "interval is a text, it must be a number"),

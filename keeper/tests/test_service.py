@@ -15,12 +15,15 @@ from truemark.cli import main
 from truemark.deployment import Deployment
 from truemark.rpc import NodeUnavailable
 from truemark_keeper import logs
+from truemark_keeper.building import build_sources, replay_source
 from truemark_keeper.config import BadConfig, KeeperConfig, ReplaySettings
+from truemark_keeper.judging import Rules
 from truemark_keeper.keystore import KeySource
-from truemark_keeper.liquidator import Liquidator
-from truemark_keeper.reporter import Reporter
-from truemark_keeper.service import Keeper, own_price, replay_source, resolve_account
-from truemark_keeper.sources import SourceError
+from truemark_keeper.liquidator import Liquidator, Sweep
+from truemark_keeper.opinion import MarketRules, Opinion
+from truemark_keeper.reporter import Reporter, Round
+from truemark_keeper.service import Keeper, own_price, resolve_account
+from truemark_keeper.sources import SourceError, http_client
 
 TABLE = "holds_at,BTC-USD-PERP:1,ETH-USD-PERP:1\n2026-01-18T23:00:00Z,100,10\n2026-01-19T00:00:00Z,200,20\n"
 START = 1_768_777_200
@@ -51,11 +54,13 @@ class Stub:
     def __init__(self, work: Work) -> None:
         self._work = work
 
-    async def round(self, now: int, timeout: float) -> None:
+    async def round(self, now: int, timeout: float) -> Round:
         await self._work()
+        return Round(now, (), (), None)
 
-    async def once(self, timeout: float) -> None:
+    async def once(self, timeout: float) -> Sweep:
         await self._work()
+        return Sweep(0)
 
 
 async def idle() -> None:
@@ -64,7 +69,7 @@ async def idle() -> None:
 
 def keeper_of(report: Work, liquidate: Work = idle, *, grace: float = 1.0) -> Keeper:
     config = KeeperConfig(
-        Path("deployment.json"), "0x1", KeySource(key_env="X"), ReplaySettings(Path("day.csv")), interval=0.01
+        Path("deployment.json"), "0x1", KeySource(key_env="X"), (ReplaySettings(Path("day.csv")),), interval=0.01
     )
     return Keeper(config, cast(Reporter, Stub(report)), cast(Liquidator, Stub(liquidate)), grace=grace)
 
@@ -162,12 +167,19 @@ def test_a_start_that_is_no_time_is_named(table: Path, start: str) -> None:
         replay_source(ReplaySettings(table, start=start), 0)
 
 
-def test_the_own_price_is_the_sources_and_none_where_it_is_silent(table: Path) -> None:
-    price = own_price(replay_source(ReplaySettings(table, start="first"), int(time.time())))
-    assert asyncio.run(price("ETH-USD-PERP")) in range(10 * 10**8, 10 * 10**8 + 10**8)
-    assert asyncio.run(price("DOGE-USD-PERP")) is None
-    over = own_price(replay_source(ReplaySettings(table), 0))
-    assert asyncio.run(over("ETH-USD-PERP")) is None
+async def test_the_own_price_is_the_sources_and_none_where_it_is_silent(table: Path) -> None:
+    async def no_mark(market: str) -> int | None:
+        return None
+
+    def opinion(settings: ReplaySettings) -> Opinion:
+        return Opinion(build_sources([settings], http, no_mark), default=MarketRules(Rules(min_groups=1)))
+
+    async with http_client() as http:
+        price = own_price(opinion(ReplaySettings(table, start="first")))
+        assert await price("ETH-USD-PERP") in range(10 * 10**8, 10 * 10**8 + 10**8)
+        assert await price("DOGE-USD-PERP") is None
+        # The table's own times are long past.
+        assert await own_price(opinion(ReplaySettings(table)))("ETH-USD-PERP") is None
 
 
 def test_an_account_is_an_operator_or_an_address() -> None:

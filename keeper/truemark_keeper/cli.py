@@ -1,25 +1,28 @@
-"""`truemark keeper`: runs a keeper, one round of its reporter, one sweep of its liquidator, and keeps its key."""
+"""`truemark keeper`: runs a keeper, tries its settings, shows what it sees, and keeps its key and its incidents."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import signal
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from truemark import deployment as manifest
 
-from truemark_keeper import config as configuration
 from truemark_keeper import keystore as keystores
 from truemark_keeper import logs
-from truemark_keeper.config import KeeperConfig, ReplaySettings
 from truemark_keeper.keystore import KeySource
 
-# What signs and talks to a node is imported when a command needs it: it takes a second.
+if TYPE_CHECKING:
+    from truemark_keeper.config import KeeperConfig
+
+# What signs, reads settings and talks to a node is imported when a command needs it: it takes a second.
+RECORDED = "recorded"
 
 ConfigOption = Annotated[Path, typer.Option("--config", help="The keeper's settings.", show_default=True)]
 DeploymentOption = Annotated[
@@ -45,6 +48,7 @@ PasswordOption = Annotated[
         "--password-env", help="The environment variable with its password; else it is asked for.", show_default=False
     ),
 ]
+IncidentsOption = Annotated[Path, typer.Option("--folder", help="Where the sentinel writes incidents.")]
 KeyEnvOption = Annotated[
     str | None,
     typer.Option("--key-env", help="Instead of a keystore: the environment variable with the key.", show_default=False),
@@ -59,14 +63,20 @@ def register(app: typer.Typer) -> None:
     keeper.command("run")(run)
     keeper.command("report")(report)
     keeper.command("liquidate")(liquidate)
+    keeper.command("check")(check)
+    keeper.command("watch")(watch)
+    keeper.command("incidents")(incidents)
+    keeper.command("clear")(clear)
     keeper.command("keystore")(keystore)
     app.add_typer(keeper)
 
 
 def run(config: ConfigOption = Path("keeper.toml")) -> None:
     """Reports and liquidates until SIGINT or SIGTERM, then finishes what is under way."""
-    settings = configuration.load(config)
-    logs.setup()
+    from truemark_keeper.config import load
+
+    settings = load(config)
+    logs.setup(form=settings.monitoring.logs)
 
     async def work() -> None:
         from truemark_keeper.service import keeper
@@ -86,7 +96,7 @@ def report(
     replay: ReplayOption,
     deployment: DeploymentOption = None,
     column: ColumnOption = 1,
-    start: StartOption = configuration.RECORDED,
+    start: StartOption = RECORDED,
     keystore: KeystoreOption = None,
     password_env: PasswordOption = None,
     key_env: KeyEnvOption = None,
@@ -117,7 +127,7 @@ def liquidate(
     replay: ReplayOption,
     deployment: DeploymentOption = None,
     column: ColumnOption = 1,
-    start: StartOption = configuration.RECORDED,
+    start: StartOption = RECORDED,
     keystore: KeystoreOption = None,
     password_env: PasswordOption = None,
     key_env: KeyEnvOption = None,
@@ -145,6 +155,69 @@ def liquidate(
     _with_keeper(settings, work)
 
 
+def check(config: ConfigOption = Path("keeper.toml")) -> None:
+    """Tries all that a keeper needs, sources included, and sends nothing. Exit code 1 if it could not work."""
+    from truemark_keeper.checking import Grade, NotFit
+    from truemark_keeper.checking import check as checked
+    from truemark_keeper.config import load
+
+    settings = load(config)
+    logs.setup(logging.CRITICAL)
+    findings = asyncio.run(checked(settings, _ask))
+    console = Console(highlight=False)
+    signs = {Grade.GOOD: "[green]good[/]", Grade.DOUBTFUL: "[yellow]look[/]", Grade.BAD: "[red]bad [/]"}
+    for item in findings:
+        console.print(f"{signs[item.grade]} ", end="")
+        console.print(f"{item.what}: {item.said}", markup=False, soft_wrap=True)
+    bad = sum(item.grade is Grade.BAD for item in findings)
+    if bad:
+        raise NotFit(f"{bad} of {len(findings)} checks failed")
+
+
+def watch(
+    deployment: DeploymentOption = None,
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", help="A keeper's settings: its own prices are shown beside the marks."),
+    ] = None,
+    every: Annotated[float, typer.Option("--every", min=0.1, help="Seconds between two looks.")] = 2.0,
+    most: Annotated[int, typer.Option("--most", min=1, help="The most accounts shown.")] = 20,
+    once: Annotated[bool, typer.Option("--once", help="One look, then end.")] = False,
+) -> None:
+    """Shows marks and the accounts nearest to liquidation, live, until Ctrl-C. Needs no key and sends nothing."""
+    from truemark_keeper.watching import watch as watching
+
+    logs.setup(logging.CRITICAL)
+    asyncio.run(watching(Console(highlight=False), deployment, config, every=every, most=most, once=once))
+
+
+def incidents(folder: IncidentsOption = Path("incidents")) -> None:
+    """Lists the incidents that a sentinel wrote, oldest first."""
+    from truemark_keeper.sentinel import IncidentFolder
+
+    console = Console(highlight=False)
+    found = IncidentFolder(folder).all()
+    for incident in found:
+        rules = ", ".join(sorted({item.broken.rule for item in incident.evidence}))
+        state = "open" if incident.cleared is None else f"cleared by {incident.cleared['by']}"
+        console.print(f"{incident.name}  {state}  {rules}", markup=False, soft_wrap=True)
+    if not found:
+        console.print(f"no incidents in {folder}")
+
+
+def clear(
+    name: Annotated[str, typer.Argument(help="The incident, as `incidents` lists it.")],
+    by: Annotated[str, typer.Option("--by", help="Who has looked at it.")],
+    note: Annotated[str, typer.Option("--note", help="What was found, and why it is safe.")],
+    folder: IncidentsOption = Path("incidents"),
+) -> None:
+    """Closes an incident, after a person has looked at it. The venue's mode stays: only its admin takes it up."""
+    from truemark_keeper.sentinel import IncidentFolder
+
+    IncidentFolder(folder).clear(name, by=by, note=note, at=int(time.time()))
+    Console(highlight=False).print(f"{name}: cleared by {by}", markup=False, soft_wrap=True)
+
+
 def keystore(
     path: Annotated[Path, typer.Argument(help="The file to write; it must not exist.")],
     key_env: KeyEnvOption = None,
@@ -164,11 +237,15 @@ def keystore(
 def _settings(
     account: str, replay: Path, deployment: Path | None, column: int, start: str, key: KeySource
 ) -> KeeperConfig:
+    from truemark_keeper.config import KeeperConfig, ReplaySettings
+    from truemark_keeper.market_settings import REPLAY_RULES
+
     return KeeperConfig(
         deployment=deployment if deployment is not None else manifest.default_path(),
         account=account,
         key=key,
-        source=ReplaySettings(replay=replay, reporter=column, start=start),
+        sources=(ReplaySettings(replay=replay, reporter=column, start=start),),
+        markets=REPLAY_RULES,
     )
 
 

@@ -3,50 +3,47 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from difflib import get_close_matches
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, TypeVar
 
-from truemark.errors import TruemarkError
+from truemark.deployment import default_path
 
 from truemark_keeper.keystore import KeySource
+from truemark_keeper.market_settings import MarketSettings, markets_from
+from truemark_keeper.sentinel import SentinelTerms
+from truemark_keeper.source_settings import FIRST, RECORDED, ReplaySettings, SourceSettings, sources_of
+from truemark_keeper.toml_table import BadConfig, Table
 
-ROLES = ("reporter", "liquidator")
+__all__ = [
+    "FIRST",
+    "RECORDED",
+    "ROLES",
+    "BadConfig",
+    "KeeperConfig",
+    "LiquidatorSettings",
+    "MonitoringSettings",
+    "ReplaySettings",
+    "SentinelSettings",
+    "load",
+]
+
+ROLES = ("reporter", "liquidator", "sentinel")
+DEFAULT_ROLES = ("reporter", "liquidator")
 KEEPER_KEYS = (
     "deployment",
     "account",
     "keystore",
     "password_env",
+    "password_file",
     "key_env",
     "roles",
     "interval",
     "timeout",
     "journal",
     "rpc",
+    "rpc_env",
 )
-RECORDED, FIRST = "recorded", "first"
-
-Kind = TypeVar("Kind", bound="str | int | float | bool | list[Any] | dict[str, Any]")
-
-
-class BadConfig(TruemarkError, ValueError):
-    """A configuration that cannot be used; the message names the file, the key and the reason."""
-
-
-@dataclass(frozen=True)
-class ReplaySettings:
-    """The [source] table: recorded prices, played again."""
-
-    replay: Path
-    #: Whose columns of the table.
-    reporter: int = 1
-    #: The table's time that is now: "recorded" (its own times are meant), "first" (its first row) or an ISO time.
-    start: str = RECORDED
-    #: The straight line between rows; otherwise the row before.
-    interpolate: bool = True
-    confidence_bps: int = 5
+LOG_FORMS = ("text", "json")
 
 
 @dataclass(frozen=True)
@@ -59,25 +56,50 @@ class LiquidatorSettings:
 
 
 @dataclass(frozen=True)
+class SentinelSettings:
+    """The [sentinel] table."""
+
+    terms: SentinelTerms = field(default_factory=SentinelTerms)
+    incidents: Path = Path("incidents")
+
+
+@dataclass(frozen=True)
+class MonitoringSettings:
+    """The [monitoring] table."""
+
+    #: Port of 127.0.0.1 with /metrics, /healthz and /readyz; None: none.
+    port: int | None = None
+    logs: str = "text"
+    #: A SQLite file that keeps every round's quotes and verdicts; None: nothing does.
+    history: Path | None = None
+    #: Days that it keeps them.
+    history_days: int = 90
+
+
+@dataclass(frozen=True)
 class KeeperConfig:
     """A keeper of one account."""
 
-    #: The deployment's manifest.
+    #: The deployment's manifest; by default $TRUEMARK_DEPLOYMENT, else that of the local devnet.
     deployment: Path
     #: An address, or the name of an operator in the manifest, such as reporter-1.
     account: str
     key: KeySource
-    source: ReplaySettings
-    roles: tuple[str, ...] = ROLES
+    sources: tuple[SourceSettings, ...]
+    roles: tuple[str, ...] = DEFAULT_ROLES
     #: Seconds between two rounds, and between two sweeps.
     interval: float = 5.0
     #: Seconds that a transaction may take to reach a block.
     timeout: float = 60.0
     #: Remembers open transactions over a restart; None: nothing does.
     journal: Path | None = None
-    #: Another node than the manifest's.
+    #: Another node than the manifest's, or the environment variable with its URL.
     rpc: str | None = None
-    liquidator: LiquidatorSettings = LiquidatorSettings()
+    rpc_env: str | None = None
+    markets: MarketSettings = field(default_factory=MarketSettings)
+    liquidator: LiquidatorSettings = field(default_factory=LiquidatorSettings)
+    sentinel: SentinelSettings = field(default_factory=SentinelSettings)
+    monitoring: MonitoringSettings = field(default_factory=MonitoringSettings)
 
 
 def load(path: Path) -> KeeperConfig:
@@ -92,110 +114,89 @@ def load(path: Path) -> KeeperConfig:
         raise BadConfig(f"{path}: cannot be read: {error.strerror}") from error
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise BadConfig(f"{path}: not TOML: {error}") from error
-    top = _Table(path, "", raw, ("keeper", "source", "liquidator"))
+    known = ("keeper", "source", "sources", "rules", "markets", "liquidator", "sentinel", "monitoring")
+    top = Table(path, "", raw, known)
     keeper = top.table("keeper", KEEPER_KEYS)
-    source = top.table("source", tuple(field.name for field in fields(ReplaySettings)))
-    liquidator = top.table("liquidator", tuple(field.name for field in fields(LiquidatorSettings)), required=False)
     folder = path.parent
+    sources = sources_of(top, folder)
+    manifest = keeper.optional("deployment")
+    if keeper.optional("rpc") is not None and keeper.optional("rpc_env") is not None:
+        raise keeper.wrong("needs at most one of rpc and rpc_env")
     return KeeperConfig(
-        deployment=folder / keeper.text("deployment"),
+        deployment=default_path() if manifest is None else folder / Path(manifest).expanduser(),
         account=keeper.text("account"),
         key=_key(keeper, folder),
-        source=ReplaySettings(
-            replay=folder / source.text("replay"),
-            reporter=source.number("reporter", 1, least=1),
-            start=source.text("start", RECORDED),
-            interpolate=source.flag("interpolate", True),
-            confidence_bps=source.number("confidence_bps", 5, least=0),
-        ),
+        sources=sources,
         roles=_roles(keeper),
         interval=keeper.seconds("interval", 5.0),
         timeout=keeper.seconds("timeout", 60.0),
         journal=folder / journal if (journal := keeper.optional("journal")) is not None else None,
         rpc=keeper.optional("rpc"),
-        liquidator=LiquidatorSettings(
-            max_disagreement_bps=liquidator.number("max_disagreement_bps", 100, least=0),
-            limit_slack_bps=liquidator.number("limit_slack_bps", 50, least=0),
-            batch_size=liquidator.number("batch_size", 20, least=1),
-        ),
+        rpc_env=keeper.optional("rpc_env"),
+        markets=markets_from(top, sources),
+        liquidator=_liquidator(top),
+        sentinel=_sentinel(top, folder),
+        monitoring=_monitoring(top, folder),
     )
 
 
-def _key(keeper: _Table, folder: Path) -> KeySource:
+def _liquidator(top: Table) -> LiquidatorSettings:
+    table = top.table("liquidator", tuple(item.name for item in fields(LiquidatorSettings)), required=False)
+    return LiquidatorSettings(
+        max_disagreement_bps=table.number("max_disagreement_bps", 100, least=0),
+        limit_slack_bps=table.number("limit_slack_bps", 50, least=0),
+        batch_size=table.number("batch_size", 20, least=1),
+    )
+
+
+def _sentinel(top: Table, folder: Path) -> SentinelSettings:
+    names = tuple(item.name for item in fields(SentinelTerms))
+    table = top.table("sentinel", (*names, "incidents"), required=False)
+    default = SentinelTerms()
+    least = {"sentinel_bps": 1, "catch_up": 1}
+    terms = {name: table.number(name, getattr(default, name), least=least.get(name, 0)) for name in names}
+    return SentinelSettings(SentinelTerms(**terms), folder / table.text("incidents", "incidents"))
+
+
+def _monitoring(top: Table, folder: Path) -> MonitoringSettings:
+    table = top.table("monitoring", tuple(item.name for item in fields(MonitoringSettings)), required=False)
+    port = table.number("port", 0, least=0)
+    if port > 65_535:
+        raise table.wrong(f"port is {port}, the highest is 65535")
+    history = table.optional("history")
+    return MonitoringSettings(
+        port=port or None,
+        logs=table.one_of("logs", LOG_FORMS, "text"),
+        history=folder / history if history is not None else None,
+        history_days=table.number("history_days", 90, least=1),
+    )
+
+
+def _key(keeper: Table, folder: Path) -> KeySource:
     keystore, key_env = keeper.optional("keystore"), keeper.optional("key_env")
-    password_env = keeper.optional("password_env")
+    password_env, password_file = keeper.optional("password_env"), keeper.optional("password_file")
     if (keystore is None) == (key_env is None):
-        raise BadConfig(f"{keeper.place}: needs one of keystore and key_env")
-    if key_env is not None and password_env is not None:
-        raise BadConfig(f"{keeper.place}: password_env goes with keystore, not with key_env")
+        raise keeper.wrong("needs one of keystore and key_env")
+    if password_env is not None and password_file is not None:
+        raise keeper.wrong("needs at most one of password_env and password_file")
+    if key_env is not None and (password_env is not None or password_file is not None):
+        raise keeper.wrong("password_env and password_file go with keystore, not with key_env")
     if keystore is None:
         return KeySource(key_env=key_env)
-    return KeySource(keystore=folder / keystore, password_env=password_env)
+    return KeySource(
+        keystore=folder / keystore,
+        password_env=password_env,
+        password_file=None if password_file is None else folder / Path(password_file).expanduser(),
+    )
 
 
-def _roles(keeper: _Table) -> tuple[str, ...]:
-    roles = keeper.take("roles", list, list(ROLES))
+def _roles(keeper: Table) -> tuple[str, ...]:
+    roles = keeper.take("roles", list, list(DEFAULT_ROLES))
     for role in roles:
         if role not in ROLES:
-            raise BadConfig(f"{keeper.place}: {role!r} is no role; the roles are {' and '.join(ROLES)}")
+            raise keeper.wrong(f"{role!r} is no role; the roles are {', '.join(ROLES)}")
     if not roles or len(set(roles)) != len(roles):
-        raise BadConfig(f"{keeper.place}: roles needs one or both of {' and '.join(ROLES)}, each once")
+        raise keeper.wrong(f"roles needs one or more of {', '.join(ROLES)}, each once")
+    if "sentinel" in roles and len(roles) > 1:
+        raise keeper.wrong("the sentinel stands alone: its account can stop the venue, and do nothing else")
     return tuple(roles)
-
-
-class _Table:
-    """One table of the file, with the keys that it may have.
-
-    Raises:
-        BadConfig: it has another one.
-    """
-
-    def __init__(self, path: Path, name: str, raw: dict[str, Any], known: Sequence[str]) -> None:
-        self.place = f"{path}: [{name}]" if name else f"{path}"
-        self._path = path
-        self._values = raw
-        for key in raw:
-            if key not in known:
-                near = get_close_matches(key, known, n=1)
-                hint = f"did you mean {near[0]}?" if near else f"the keys are {', '.join(known)}"
-                raise BadConfig(f"{self.place}: unknown key {key}; {hint}")
-
-    def table(self, name: str, known: Sequence[str], *, required: bool = True) -> _Table:
-        return _Table(self._path, name, self.take(name, dict, None if required else {}), known)
-
-    def text(self, name: str, default: str | None = None) -> str:
-        return self.take(name, str, default)
-
-    def optional(self, name: str) -> str | None:
-        return self.take(name, str, "") or None
-
-    def flag(self, name: str, default: bool) -> bool:
-        return self.take(name, bool, default)
-
-    def number(self, name: str, default: int, *, least: int) -> int:
-        value = self.take(name, int, default)
-        if value < least:
-            raise BadConfig(f"{self.place}: {name} is {value}, it must be at least {least}")
-        return value
-
-    def seconds(self, name: str, default: float) -> float:
-        whole = isinstance(self._values.get(name), int)
-        seconds: float = self.take(name, int, None) if whole else self.take(name, float, default)
-        if not 0 < seconds < 86_400:
-            raise BadConfig(f"{self.place}: {name} is {seconds} seconds, it must be above 0 and below a day")
-        return seconds
-
-    def take(self, name: str, kind: type[Kind], default: Kind | None) -> Kind:
-        if name not in self._values:
-            if default is None:
-                raise BadConfig(f"{self.place}: {name} is missing")
-            return default
-        value = self._values[name]
-        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-            raise BadConfig(f"{self.place}: {name} is a {_called(type(value))}, it must be a {_called(kind)}")
-        return value
-
-
-def _called(kind: type[object]) -> str:
-    names = {str: "text", int: "whole number", float: "number", bool: "true or false", list: "list", dict: "table"}
-    return names.get(kind, kind.__name__)

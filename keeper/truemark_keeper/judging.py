@@ -104,7 +104,7 @@ class _Group:
 def judge(quote: Quote, rules: Rules, now: int) -> tuple[Validity, str]:
     """One quote by itself."""
     if quote.price <= 0:
-        return Validity.NON_POSITIVE, f"the price is {quote.decimal}"
+        return Validity.NON_POSITIVE, f"the price is {quote.decimal.normalize():f}"
     if quote.observed_at - now > rules.max_ahead:
         ahead = quote.observed_at - now
         return Validity.SKEWED, f"seen {ahead} s ahead of the keeper's clock, the most is {rules.max_ahead} s"

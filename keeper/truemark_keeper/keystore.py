@@ -24,6 +24,8 @@ class KeySource:
     keystore: Path | None = None
     #: The environment variable that holds the keystore's password; None: it is asked for.
     password_env: str | None = None
+    #: The file that holds it, without its last line end: a service manager's credential.
+    password_file: Path | None = None
     #: The environment variable that holds the key itself, hexadecimal.
     key_env: str | None = None
 
@@ -39,6 +41,8 @@ class KeySource:
             raise BadKeystore("no key: name a keystore or an environment variable that holds the key")
         if self.password_env is not None:
             password = environment(self.password_env)
+        elif self.password_file is not None:
+            password = _password(self.password_file)
         elif ask is not None:
             password = ask(f"Password of {self.keystore}")
         else:
@@ -101,6 +105,13 @@ def environment(name: str) -> str:
     if not value:
         raise BadKeystore(f"the environment variable {name} is not set")
     return value
+
+
+def _password(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadKeystore(f"{path}: the password cannot be read: {type(error).__name__}") from error
 
 
 def parse(text: str, where: str) -> StarkKey:

@@ -42,7 +42,7 @@ class JudgedAlready:
     """For an Opinion, which gives out only what its own rules let through."""
 
     def refusal(self, quote: Quote, now: int) -> str | None:
-        return None if quote.price > 0 else f"the price is {quote.decimal}"
+        return None if quote.price > 0 else f"the price is {quote.decimal.normalize():f}"
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class FaultInjection:
 def encodable(quote: Quote) -> str | None:
     """Why the contract's types cannot hold this quote; None: they can."""
     if not 0 <= quote.price <= MAX_PRICE:
-        return f"the price {quote.decimal} does not fit the contract's u64 of 1e-8 USD"
+        return f"the price {quote.decimal.normalize():f} does not fit the contract's u64 of 1e-8 USD"
     if not 0 <= quote.confidence_bps <= MAX_CONFIDENCE_BPS:
         return f"the confidence of {quote.confidence_bps} bps does not fit the contract's u16"
     if quote.observed_at < 0:

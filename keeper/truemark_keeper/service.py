@@ -6,24 +6,32 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import asynccontextmanager
-from datetime import datetime
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
+from truemark.contract import Contract, ContractError
 from truemark.deployment import Deployment
 from truemark.errors import TruemarkError
 from truemark.keys import StarkKey
 from truemark.rpc import AsyncRpc, NodeUnavailable, RpcError
 
 from truemark_keeper.accounts import BadEvents
-from truemark_keeper.config import FIRST, RECORDED, BadConfig, KeeperConfig, ReplaySettings
+from truemark_keeper.building import build_sources
+from truemark_keeper.config import BadConfig, KeeperConfig
 from truemark_keeper.fees import FeeCeiling
+from truemark_keeper.history import RoundHistory
+from truemark_keeper.keystore import environment
 from truemark_keeper.liquidator import Liquidator, Sweep
-from truemark_keeper.pinned import ChainUnsteady
+from truemark_keeper.monitoring import Board, KeeperCollector, shown
+from truemark_keeper.opinion import Opinion
+from truemark_keeper.pinned import BlockGone, ChainUnsteady
+from truemark_keeper.policy import JudgedAlready
 from truemark_keeper.reporter import Reporter, Round
+from truemark_keeper.sentinel import IncidentFolder, Sentinel, SightReader, Watch
 from truemark_keeper.slots import TransactionDisplaced, TransactionRefused
-from truemark_keeper.sources import PriceTable, ReplaySource, Source, SourceError
+from truemark_keeper.sources import SourceError, http_client
 from truemark_keeper.transactions import TransactionQueue
+from truemark_keeper.validity import Action
 from truemark_keeper.venue import VenueReader, VenueUnreadable
 from truemark_keeper.wallet import StarkWallet
 
@@ -35,6 +43,7 @@ PASSING = (
     RpcError,
     NodeUnavailable,
     ChainUnsteady,
+    BlockGone,
     VenueUnreadable,
     BadEvents,
     TransactionRefused,
@@ -58,32 +67,67 @@ class Keeper:
 
     Args:
         config: what it does.
-        reporter, liquidator: ready to work.
+        reporter, liquidator, sentinel: ready to work; only those whose roles are played are needed.
+        opinion, history: each round's verdicts are kept.
         grace: seconds that a round or sweep may still take after it was told to stop.
     """
 
     def __init__(
-        self, config: KeeperConfig, reporter: Reporter, liquidator: Liquidator, *, grace: float = 15.0
+        self,
+        config: KeeperConfig,
+        reporter: Reporter,
+        liquidator: Liquidator,
+        sentinel: Sentinel | None = None,
+        *,
+        opinion: Opinion | None = None,
+        history: RoundHistory | None = None,
+        board: Board | None = None,
+        grace: float = 15.0,
     ) -> None:
         self._config = config
         self._reporter = reporter
         self._liquidator = liquidator
+        self._sentinel = sentinel
+        self._opinion = opinion
+        self._history = history
+        self.board = board if board is not None else Board()
         self._grace = grace
 
     async def report(self) -> Round:
-        """One round now. Raises as Reporter.round."""
-        return await self._reporter.round(int(time.time()), self._config.timeout)
+        """One round now. Raises as Reporter.round, and BadHistory."""
+        now = int(time.time())
+        try:
+            said = await self._reporter.round(now, self._config.timeout)
+        finally:
+            if self._history is not None and self._opinion is not None:
+                await self._history.record(now, self._opinion.latest.values())
+        _count_round(self.board, said)
+        return said
 
     async def liquidate(self) -> Sweep:
         """One sweep now. Raises as Liquidator.once."""
-        return await self._liquidator.once(self._config.timeout)
+        sweep = await self._liquidator.once(self._config.timeout)
+        _count_sweep(self.board, sweep)
+        return sweep
+
+    async def watch(self) -> Watch:
+        """One look of the sentinel. Raises as Sentinel.step."""
+        if self._sentinel is None:
+            raise NotDone("this keeper is no sentinel")
+        seen = await self._sentinel.step(int(time.time()), self._config.timeout)
+        _count_watch(self.board, seen)
+        return seen
 
     async def run(self, stop: asyncio.Event) -> None:
         """Works in its roles every `interval` seconds until `stop` is set; then finishes what is under way.
 
         What may pass (no node, no price, a refused transaction) is logged and tried again at the next turn.
         """
-        works: dict[str, Callable[[], Awaitable[object]]] = {"reporter": self.report, "liquidator": self.liquidate}
+        works: dict[str, Callable[[], Awaitable[object]]] = {
+            "reporter": self.report,
+            "liquidator": self.liquidate,
+            "sentinel": self.watch,
+        }
         tasks: list[asyncio.Task[Any]] = [
             asyncio.create_task(self._repeat(role, works[role], stop), name=role) for role in self._config.roles
         ]
@@ -107,11 +151,20 @@ class Keeper:
 
     async def _repeat(self, role: str, work: Callable[[], Awaitable[object]], stop: asyncio.Event) -> None:
         due = time.monotonic()
+        turns = self.board.role(role)
         while not stop.is_set():
+            turns.started_at = time.time()
             try:
                 await work()
             except PASSING as error:
                 log.error("failed", extra={"role": role, "error": _line(error)})
+                turns.failed += 1
+                turns.last_error = _line(error)
+            else:
+                turns.done += 1
+                turns.succeeded_at, turns.last_error = time.time(), None
+            turns.ended_at = time.time()
+            turns.seconds = turns.ended_at - turns.started_at
             # On the beat; beats that were missed are not made up for.
             due = max(due + self._config.interval, time.monotonic())
             await _wait(stop, due - time.monotonic())
@@ -123,38 +176,115 @@ async def keeper(config: KeeperConfig, key: StarkKey) -> AsyncIterator[Keeper]:
 
     Raises:
         BadManifest, BadConfig, BadTable, OutsideTable, BadJournal: what it is to work with is not good.
+        CcxtMissing, UnknownExchange, PostgresMissing: nor is a source.
         WrongChain, NodeUnavailable, RpcError: nor is the node.
+        PortTaken: nor is the port for its metrics.
     """
     deployment = Deployment.load(config.deployment)
     address = resolve_account(config.account, deployment)
-    oracle = deployment.contracts["Oracle"].address
-    clearinghouse = deployment.contracts["Clearinghouse"].address
-    source = replay_source(config.source, int(time.time()))
-    async with AsyncRpc(config.rpc or deployment.l2_rpc) as rpc:
-        await _check(rpc, deployment, address)
+    unknown = sorted(set(config.markets.markets) - set(deployment.markets))
+    if unknown:
+        raise BadConfig(f"[markets] names {', '.join(unknown)}, which the deployment does not have")
+    board = Board()
+    async with AsyncExitStack() as stack:
+        rpc = await stack.enter_async_context(AsyncRpc(rpc_url(config, deployment)))
+        await check_chain(rpc, deployment, address)
+        opinion = await stack.enter_async_context(opinion_of(config, deployment, rpc))
         wallet = StarkWallet(address, key, deployment.l2_chain_id)
-        reader = VenueReader(rpc, oracle=oracle, clearinghouse=clearinghouse)
-        async with TransactionQueue(wallet, rpc, journal=config.journal) as queue:
-            yield Keeper(
-                config,
-                Reporter(
-                    queue,
-                    source,
-                    oracle=oracle,
-                    markets={name: market.index for name, market in deployment.markets.items()},
-                    epoch=reader.epoch,
-                ),
-                Liquidator(
-                    queue,
-                    reader,
-                    clearinghouse=clearinghouse,
-                    account=address,
-                    own_price=own_price(source),
-                    max_disagreement_bps=config.liquidator.max_disagreement_bps,
-                    limit_slack_bps=config.liquidator.limit_slack_bps,
-                    batch_size=config.liquidator.batch_size,
-                ),
-            )
+        queue = await stack.enter_async_context(TransactionQueue(wallet, rpc, journal=config.journal))
+        if config.monitoring.port is not None:
+            collector = KeeperCollector(board, opinion, lambda: queue.in_flight)
+            timing = {"interval": config.interval, "timeout": config.timeout}
+            port = await stack.enter_async_context(shown(config.monitoring.port, board, collector, **timing))
+            log.info("metrics", extra={"at": f"http://127.0.0.1:{port}/metrics"})
+        yield assembled(config, deployment, rpc, queue, address, opinion, board)
+
+
+def assembled(
+    config: KeeperConfig,
+    deployment: Deployment,
+    rpc: AsyncRpc,
+    queue: TransactionQueue,
+    address: int,
+    opinion: Opinion,
+    board: Board,
+) -> Keeper:
+    """The services around one queue."""
+    oracle, clearinghouse = deployment.address("Oracle"), deployment.address("Clearinghouse")
+    reader = VenueReader(rpc, oracle=oracle, clearinghouse=clearinghouse)
+    rates = config.markets.funding_rates
+    reporter = Reporter(
+        queue,
+        opinion,
+        oracle=oracle,
+        markets={name: market.index for name, market in deployment.markets.items()},
+        epoch=reader.epoch,
+        policy=JudgedAlready(),
+        funding_rate=lambda market: rates.get(market, 0),
+    )
+    liquidator = Liquidator(
+        queue,
+        reader,
+        clearinghouse=clearinghouse,
+        account=address,
+        own_price=own_price(opinion),
+        max_disagreement_bps=config.liquidator.max_disagreement_bps,
+        limit_slack_bps=config.liquidator.limit_slack_bps,
+        batch_size=config.liquidator.batch_size,
+    )
+    sentinel = Sentinel(
+        queue,
+        SightReader(rpc, deployment),
+        clearinghouse=clearinghouse,
+        incidents=IncidentFolder(config.sentinel.incidents),
+        deployment=deployment.name,
+        price=lambda market, now: opinion.price(market, now, Action.ACCUSE),
+        terms=config.sentinel.terms,
+    )
+    monitoring = config.monitoring
+    history = None if monitoring.history is None else RoundHistory(monitoring.history, days=monitoring.history_days)
+    return Keeper(config, reporter, liquidator, sentinel, opinion=opinion, history=history, board=board)
+
+
+@asynccontextmanager
+async def opinion_of(config: KeeperConfig, deployment: Deployment, rpc: AsyncRpc) -> AsyncIterator[Opinion]:
+    """The sources of the configuration, opened and judged by its rules. Raises as building.build_sources."""
+    async with http_client() as http:
+        sources = build_sources(config.sources, http, last_good_marks(deployment, rpc))
+        opinion = Opinion(sources, config.markets.markets, config.markets.default)
+        try:
+            yield opinion
+        finally:
+            await opinion.aclose()
+
+
+def last_good_marks(deployment: Deployment, rpc: AsyncRpc) -> Callable[[str], Coroutine[Any, Any, int | None]]:
+    """The last good mark on chain by a market's name, 1e-8 USD; None: there is none, or it cannot be read now."""
+    oracle = Contract.of(rpc, deployment.address("Oracle"), "Oracle")
+
+    async def price(name: str) -> int | None:
+        market = deployment.markets.get(name)
+        if market is None:
+            return None
+        try:
+            mark = await oracle.read("mark", market.index)
+        except (ContractError, RpcError, NodeUnavailable) as error:
+            log.warning("no last good mark", extra={"market": name, "reason": str(error)})
+            return None
+        return int(mark["price"]) or None
+
+    return price
+
+
+def rpc_url(config: KeeperConfig, deployment: Deployment) -> str:
+    """The node that the keeper talks to.
+
+    Raises:
+        BadKeystore: the environment variable with its URL is not set.
+    """
+    if config.rpc_env is not None:
+        return environment(config.rpc_env)
+    return config.rpc or deployment.l2_rpc
 
 
 def resolve_account(text: str, deployment: Deployment) -> int:
@@ -172,63 +302,30 @@ def resolve_account(text: str, deployment: Deployment) -> int:
         raise BadConfig(f"account {text!r} is neither an address nor an operator of the deployment ({names})") from None
 
 
-def replay_source(settings: ReplaySettings, now: int) -> ReplaySource:
-    """The recorded prices, moved so that the table's `start` is `now` (seconds).
-
-    Raises:
-        BadConfig: a start that is no time.
-        BadTable, OutsideTable: the table cannot be read, or has no such reporter.
-    """
-    table = PriceTable.load(settings.replay)
-    if settings.start == RECORDED:
-        shift = 0
-    elif settings.start == FIRST:
-        shift = now - table.times[0]
-    else:
-        shift = now - _moment(settings.start)
-    return ReplaySource(
-        table,
-        settings.reporter,
-        interpolate=settings.interpolate,
-        shift=shift,
-        confidence_bps=settings.confidence_bps,
-    )
-
-
-def own_price(source: Source) -> Callable[[str], Coroutine[Any, Any, int | None]]:
-    """What the source says of a market now, as the liquidator's own opinion of its price; 1e-8 USD."""
+def own_price(opinion: Opinion) -> Callable[[str], Coroutine[Any, Any, int | None]]:
+    """The keeper's own price of a market now, if it is good enough to liquidate by; 1e-8 USD."""
 
     async def price(market: str) -> int | None:
-        try:
-            quotes = await source.quotes((market,), int(time.time()))
-        except SourceError as error:
-            log.warning("no own price", extra={"market": market, "reason": str(error)})
-            return None
-        return next((quote.price for quote in quotes if quote.market == market), None)
+        return await opinion.price(market, int(time.time()), Action.LIQUIDATE)
 
     return price
 
 
-async def _check(rpc: AsyncRpc, deployment: Deployment, address: int) -> None:
+async def check_chain(rpc: AsyncRpc, deployment: Deployment, address: int) -> None:
+    """
+    Raises:
+        WrongChain: the node is of another chain, or the account is not on it.
+        RpcError, NodeUnavailable: it does not say.
+    """
     chain_id = int(await rpc.call("starknet_chainId"), 16)
     if chain_id != deployment.l2_chain_id:
-        raise WrongChain(f"{rpc.url} is of chain {chain_id:#x}, the deployment of {deployment.l2_chain_id:#x}")
+        raise WrongChain(f"the node is of chain {chain_id:#x}, the deployment of {deployment.l2_chain_id:#x}")
     try:
         await rpc.call("starknet_getClassHashAt", {"block_id": "latest", "contract_address": hex(address)})
     except RpcError as error:
         if error.code != CONTRACT_NOT_FOUND:
             raise
-        raise WrongChain(f"the account {address:#x} is not on the chain of {rpc.url}: deploy it first") from error
-
-
-def _moment(text: str) -> int:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise BadConfig(f"start is {text!r}; write {RECORDED}, {FIRST} or a time such as 2026-01-18T23:00:00Z")
-    return int(moment.timestamp())
+        raise WrongChain(f"the account {address:#x} is not on the node's chain: deploy it first") from error
 
 
 async def _wait(stop: asyncio.Event, seconds: float) -> None:
@@ -240,3 +337,34 @@ async def _wait(stop: asyncio.Event, seconds: float) -> None:
 
 def _line(error: BaseException) -> str:
     return (str(error) or type(error).__name__).splitlines()[0]
+
+
+def _count_round(board: Board, said: Round) -> None:
+    for item in said.refused:
+        board.count("quotes_held_back", item.market)
+    if said.outcome is not None:
+        board.count("transactions", "succeeded" if said.outcome.succeeded else "reverted")
+        if said.outcome.succeeded:
+            for quote in said.sent:
+                board.count("quotes_published", quote.market)
+
+
+def _count_sweep(board: Board, sweep: Sweep) -> None:
+    for outcome in sweep.transactions:
+        board.count("transactions", "succeeded" if outcome.succeeded else "reverted")
+    for done in sweep.liquidated:
+        board.count("liquidations", str(done.market))
+    for refused in sweep.refused:
+        board.count("liquidations_refused", refused.reason)
+    for vetoed in sweep.vetoed:
+        board.count("vetoes", str(vetoed.market))
+
+
+def _count_watch(board: Board, seen: Watch) -> None:
+    if seen.blocks:
+        board.gauge("sentinel_block", seen.blocks[-1])
+    board.gauge("incident_open", 0 if seen.incident is None else 1)
+    for item in seen.breaks:
+        board.count("breaks", item.rule)
+    if seen.outcome is not None and seen.outcome.succeeded and seen.incident is not None:
+        board.count("stops", seen.incident.mode.variant)

@@ -92,7 +92,7 @@ class DepositHandle:
                 return DepositOutcome(DepositState.DELIVERED, amount, tx_hash)
             reason = short_string_text(fields["reason"])
             return DepositOutcome(DepositState.PARKED, amount, tx_hash, parked_id=fields["id"], reason=reason)
-        raise BadAnswer(f"{self._venue.rpc.url}: deposit {self.nonce} is delivered, and no event says so")
+        raise BadAnswer(f"{self._venue.rpc.shown}: deposit {self.nonce} is delivered, and no event says so")
 
 
 class WithdrawalHandle:

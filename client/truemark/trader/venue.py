@@ -93,7 +93,7 @@ class Venue:
         chain_id = int(await self.rpc.call("starknet_chainId"), 16)
         if chain_id != self.deployment.l2_chain_id:
             expected = self.deployment.l2_chain_id
-            raise WrongChain(f"{self.rpc.url} is on chain {chain_id:#x}, {self.deployment.name} is on {expected:#x}")
+            raise WrongChain(f"{self.rpc.shown} is on chain {chain_id:#x}, {self.deployment.name} is on {expected:#x}")
 
     async def now(self) -> int:
         """The clock that was given, else the time of the latest block: orders and keys expire by block time."""
