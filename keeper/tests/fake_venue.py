@@ -62,6 +62,7 @@ class FakeNode:
     accounts: dict[int, FakeAccount] = field(default_factory=dict)
     mode: str = "Full"
     epoch: int = 2
+    grace_secs: int = 60
     chain: list[Block] = field(default_factory=lambda: [Block(100)])
     clock: int = 100
     #: Every request that came, as (method, params).
@@ -157,6 +158,7 @@ class FakeNode:
         return {
             "mode": lambda: [MODES.index(self.mode)],
             "epoch": lambda: [self.epoch],
+            "venue_params": lambda: [300, 5, 60, self.grace_secs],
             "market_params": lambda index: self.markets[index].params(),
             "funding_index": lambda index: [self.markets[index].funding_index],
             "account": self.account,
@@ -185,6 +187,10 @@ def event(name: str, *keys: int, data: Sequence[int] = (), by: int = CLEARINGHOU
         "keys": [hex(key % PRIME) for key in (selector(name), *keys)],
         "data": [hex(value % PRIME) for value in data],
     }
+
+
+def mode_changed(to: str) -> dict[str, Any]:
+    return event("ModeChanged", data=(MODES.index(to) - 1, MODES.index(to), 7, 0))
 
 
 def deposited(account: int) -> dict[str, Any]:

@@ -58,10 +58,13 @@ class Venue:
     full: bool = True
     refuse: frozenset[int] = frozenset()
     block: int = 0
+    timestamp: int = 0
+    full_since: int = 0
     batches: list[list[tuple[int, int]]] = field(default_factory=list)
 
     async def book(self) -> Book:
-        return Book(self.block, 0, self.full, self.markets, tuple(self.accounts.values()))
+        accounts = tuple(self.accounts.values())
+        return Book(self.block, 0, self.full, self.markets, accounts, self.timestamp, self.full_since, grace_secs=60)
 
     async def margins(self, accounts: Collection[int]) -> Mapping[int, Margin]:
         return {
@@ -192,6 +195,19 @@ def test_under_water_at_the_mark_alone_is_not_enough() -> None:
     assert {item.account.address for item in screen(asyncio.run(venue.book()))} == {5}
     venue.markets[0] = market(0, 100 * ONE, checkpoint=0)
     assert screen(asyncio.run(venue.book())) == ()
+
+
+def test_nobody_is_asked_for_in_vain_while_the_venue_or_the_market_is_in_grace() -> None:
+    venue = underwater_venue()
+    venue.full_since, venue.timestamp = 1_000, 1_059
+    assert run(venue).transactions == ()
+    venue.timestamp = 1_060
+    assert screen(asyncio.run(venue.book()))
+    venue.markets = {number: replace(state, valid_since=1_030) for number, state in venue.markets.items()}
+    venue.timestamp = 1_089
+    assert screen(asyncio.run(venue.book())) == ()
+    venue.timestamp = 1_090
+    assert run(venue).liquidated
 
 
 def test_a_market_that_is_not_valid_counts_in_the_accounts_favour() -> None:

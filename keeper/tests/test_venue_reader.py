@@ -16,6 +16,7 @@ from fake_venue import (
     event,
     filled,
     liquidated,
+    mode_changed,
 )
 from hypothesis import given
 from hypothesis import strategies as st
@@ -80,6 +81,23 @@ def test_a_book_holds_what_the_contracts_say(node: FakeNode) -> None:
     assert first.positions == (OpenPosition(0, -3, 11), OpenPosition(2, 2**40, -(2**90)))
     assert (second.address, second.collateral, second.positions) == (0xB, 9, ())
     assert (third.address, third.positions) == (0xC, ())
+
+
+def test_a_book_knows_since_when_the_venue_is_full_on_the_chain_as_it_stands(node: FakeNode) -> None:
+    reader = reader_of(node)
+
+    def seen() -> tuple[int, int, int]:
+        book = asyncio.run(reader.book())
+        return book.timestamp, book.full_since, book.grace_secs
+
+    assert seen() == (102, 0, 60)
+    node.mine(mode_changed("Full"))
+    node.mine(mode_changed("CancelOnly"))
+    assert seen() == (104, 103, 60)
+    node.mine(mode_changed("Full"))
+    assert seen() == (105, 105, 60)
+    node.roll_back(4)
+    assert seen() == (104, 103, 60)
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,10 @@ ACCOUNTS_IN: Mapping[int, tuple[int, ...]] = {
 }
 
 
+MODE_CHANGED = selector("ModeChanged")
+FULL = 3
+
+
 class BadEvents(TruemarkError, RuntimeError):
     """A node's answer to starknet_getEvents cannot be right."""
 
@@ -45,7 +49,13 @@ class AccountScan:
         self._since = since
         self._page = page
         self._found: set[int] = set()
+        self._full_block: int | None = None
         self._upto: Head | None = None
+
+    @property
+    def full_block(self) -> int | None:
+        """The block in which the venue last became Full, of those read; None: in none."""
+        return self._full_block
 
     async def accounts(self, head: Head) -> frozenset[int]:
         """The accounts up to `head`. Only blocks since the last call are read, unless the chain went back: then all.
@@ -58,11 +68,13 @@ class AccountScan:
             log.warning(
                 "the chain went back: accounts are read anew", extra={"from": self._upto.number, "to": head.number}
             )
-            self._upto, self._found = None, set()
+            self._upto, self._found, self._full_block = None, set(), None
         start = self._since if self._upto is None else self._upto.number + 1
         if start <= head.number:
-            # Into the set only when all pages are read: a page that fails leaves the scan where it was.
-            self._found |= await self._scan(start, head.number)
+            # Taken over only when all pages are read: a page that fails leaves the scan where it was.
+            found, full_block = await self._scan(start, head.number)
+            self._found |= found
+            self._full_block = self._full_block if full_block is None else full_block
         self._upto = head
         return frozenset(self._found)
 
@@ -76,13 +88,14 @@ class AccountScan:
         except BlockGone:
             return False
 
-    async def _scan(self, start: int, end: int) -> set[int]:
+    async def _scan(self, start: int, end: int) -> tuple[set[int], int | None]:
         found: set[int] = set()
+        full_block: int | None = None
         asked: dict[str, Any] = {
             "from_block": {"block_number": start},
             "to_block": {"block_number": end},
             "address": hex(self._clearinghouse),
-            "keys": [[hex(name) for name in ACCOUNTS_IN]],
+            "keys": [[hex(name) for name in (*ACCOUNTS_IN, MODE_CHANGED)]],
             "chunk_size": self._page,
         }
         tokens: set[str] = set()
@@ -94,9 +107,12 @@ class AccountScan:
                     raise BlockGone(f"block {start} or {end} is gone") from error
                 raise
             found.update(self._named(answer["events"]))
+            for event in answer["events"]:
+                if self._is_full(event):
+                    full_block = max(int(event["block_number"]), full_block or 0)
             token = answer.get("continuation_token")
             if token is None:
-                return found
+                return found, full_block
             if token in tokens:
                 raise BadEvents(f"starknet_getEvents of blocks {start} to {end} gives the page {token!r} twice")
             tokens.add(token)
@@ -112,3 +128,12 @@ class AccountScan:
             if places and len(keys) <= places[-1]:
                 raise BadEvents(f"an event of {self._clearinghouse:#x} has {len(keys)} keys: {event['keys']}")
             yield from (keys[place] for place in places)
+
+    def _is_full(self, event: Mapping[str, Any]) -> bool:
+        """Whether it says that the venue became Full: data are from, to, caller, report."""
+        ours = int(event["from_address"], 16) == self._clearinghouse and bool(event["keys"])
+        if not ours or int(event["keys"][0], 16) != MODE_CHANGED:
+            return False
+        if len(event["data"]) < 2:
+            raise BadEvents(f"a change of mode has {len(event['data'])} fields: {event['data']}")
+        return int(event["data"][1], 16) == FULL

@@ -29,6 +29,8 @@ class MarketState:
     #: 1e-16 USD for one whole base unit, now.
     funding_index: int
     tiers: Tiers
+    #: When it became Valid again after it was not, seconds; 0: it always was.
+    valid_since: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,16 @@ class Book:
     full: bool
     markets: Mapping[int, MarketState]
     accounts: Sequence[AccountState]
+    #: The block's time; when the venue last became Full (0: not known); both seconds.
+    timestamp: int = 0
+    full_since: int = 0
+    #: So long after the venue, or a market, came back nobody is liquidated.
+    grace_secs: int = 0
+
+    def in_grace(self, market: MarketState | None = None) -> bool:
+        """Whether everybody still has time to act: the contract would refuse."""
+        moments = (self.full_since, 0 if market is None else market.valid_since)
+        return any(since != 0 and self.timestamp < since + self.grace_secs for since in moments)
 
 
 @dataclass(frozen=True, slots=True)

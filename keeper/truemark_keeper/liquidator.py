@@ -141,7 +141,8 @@ class Liquidator:
     async def _requests(
         self, book: Book, tried: set[tuple[int, int]], vetoed: dict[tuple[int, int], Vetoed]
     ) -> list[Request]:
-        if not book.full:
+        # In the time of grace the contract refuses everything: it is not asked in vain.
+        if not book.full or book.in_grace():
             return []
         found = [item for item in screen(book) if item.account.address != self._account]
         if not found:

@@ -30,8 +30,8 @@ class UnderWater:
 def screen(book: Book) -> tuple[UnderWater, ...]:
     """Every account of the book that can be liquidated, lowest V/R first (then by address, so that order is fixed).
 
-    Below V = 0 an account is the backstop's, not a liquidator's. A market that is not Valid or has no checkpoint yet
-    is no market to liquidate in; an account that holds only such markets is not listed.
+    Below V = 0 an account is the backstop's, not a liquidator's. A market that is not Valid, has no checkpoint
+    yet or is in its time of grace is no market to liquidate in; an account that holds only such markets is not listed.
     """
     found = []
     for account in book.accounts:
@@ -40,15 +40,15 @@ def screen(book: Book) -> tuple[UnderWater, ...]:
         now = margin(account.collateral, holdings(account, book.markets, at_checkpoint=False))
         if not 0 <= now.value < now.maintenance or not _also_at_checkpoints(account, book.markets):
             continue
-        open_to = [p for p in account.positions if _liquidatable(book.markets[p.market])]
+        open_to = [p for p in account.positions if _liquidatable(book, book.markets[p.market])]
         if open_to:
             open_to.sort(key=lambda p: (-abs(p.size) * book.markets[p.market].price, p.market))
             found.append(UnderWater(account, now, tuple(open_to)))
     return tuple(sorted(found, key=lambda item: (item.ratio, item.account.address)))
 
 
-def _liquidatable(market: MarketState) -> bool:
-    return market.valid and market.price > 0 and market.checkpoint > 0
+def _liquidatable(book: Book, market: MarketState) -> bool:
+    return market.valid and market.price > 0 and market.checkpoint > 0 and not book.in_grace(market)
 
 
 def _also_at_checkpoints(account: AccountState, markets: Mapping[int, MarketState]) -> bool:

@@ -21,7 +21,7 @@ from truemark_keeper.book import (
     MarketState,
     OpenPosition,
 )
-from truemark_keeper.pinned import Head, at_one_block, batch_at
+from truemark_keeper.pinned import BLOCK_NOT_FOUND, BlockGone, Head, at_one_block, batch_at
 from truemark_keeper.slots import Node
 
 LIQUIDATED = selector("Liquidated")
@@ -108,8 +108,9 @@ class VenueReader:
     async def _book_at(self, head: Head) -> Book:
         accounts = sorted(await self._scan.accounts(head))
         house, oracle = self._clearinghouse, self._oracle
-        count, epoch, mode = await self._read(
-            head, [(oracle, "market_count", ()), (house, "epoch", ()), (house, "mode", ())]
+        count, epoch, mode, terms = await self._read(
+            head,
+            [(oracle, "market_count", ()), (house, "epoch", ()), (house, "mode", ()), (house, "venue_params", ())],
         )
         params = await self._read(head, [(house, "market_params", (index,)) for index in range(count)])
         # The oracle lists a market first; until the clearinghouse does too, its parameters are all 0.
@@ -134,7 +135,26 @@ class VenueReader:
             for index, name, mark, funding_index in zip(listed, names, marks["marks"], indices, strict=True)
         }
         states = [_account(account, view, markets) for account, view in zip(accounts, views, strict=True)]
-        return Book(head.number, epoch, mode.variant == "Full", markets, states)
+        return Book(
+            head.number,
+            epoch,
+            mode.variant == "Full",
+            markets,
+            states,
+            timestamp=await self._time(head.number),
+            full_since=0 if self._scan.full_block is None else await self._time(self._scan.full_block),
+            grace_secs=terms["grace_secs"],
+        )
+
+    async def _time(self, block: int) -> int:
+        """A block's, seconds."""
+        try:
+            header = await self._node.call("starknet_getBlockWithTxHashes", {"block_id": {"block_number": block}})
+        except RpcError as error:
+            if error.code == BLOCK_NOT_FOUND:
+                raise BlockGone(f"block {block} is gone") from error
+            raise
+        return int(header["timestamp"])
 
     async def _one(self, head: Head, target: _Target, function: str) -> Any:
         (answer,) = await self._read(head, [(target, function, ())])
@@ -188,6 +208,7 @@ def _market(index: int, name: int, mark: Mapping[str, Any], funding_index: int, 
         checkpoint=mark["checkpoint"],
         funding_index=funding_index,
         tiers=(first, second, third),
+        valid_since=mark["valid_since"],
     )
 
 
