@@ -8,10 +8,11 @@ from pathlib import Path
 from rich.console import Console
 from truemark.deployment import Deployment
 from truemark.rpc import AsyncRpc
+from truemark_keeper.recovery.integrity import MODES, IntegrityReport
 
 from truemark_devnet.accounts import operators
 from truemark_devnet.build import build
-from truemark_devnet.deploy.opening import MODES, IntegrityReport, open_venue
+from truemark_devnet.deploy.opening import open_venue
 from truemark_devnet.deploy.venue import account_of, deploy
 from truemark_devnet.nodes import Nodes
 from truemark_devnet.profile import load_profile

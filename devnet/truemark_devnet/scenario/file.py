@@ -14,8 +14,7 @@ from typing import Any, Final
 
 import yaml
 from truemark.errors import TruemarkError
-
-from truemark_devnet.deploy.opening import MODES
+from truemark_keeper.recovery.integrity import MODES
 
 DEFAULT_REPORTERS: Final = 3
 STATUSES: Final = ("Pending", "Valid", "Stale", "Suspect", "Frozen", "Settling", "Settled")

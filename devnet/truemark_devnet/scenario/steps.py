@@ -13,8 +13,8 @@ from truemark.felt import short_string_text
 from truemark.transactions import Call
 from truemark.units import to_collateral, to_price, to_size
 from truemark_keeper import recovery
+from truemark_keeper.recovery.integrity import MODES
 
-from truemark_devnet.deploy.opening import MODES
 from truemark_devnet.profile import BadProfile, guard_from
 from truemark_devnet.recovery import devnet_chain
 from truemark_devnet.scenario.corruption import corrupt

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import enum
+import time
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, cast
@@ -17,7 +19,9 @@ from truemark.errors import TruemarkError
 if TYPE_CHECKING:
     from truemark.deployment import Deployment
 
+    from truemark_keeper.config import KeeperConfig
     from truemark_keeper.recovery.chain import RecoveryChain
+    from truemark_keeper.recovery.reopen import Stand
 
 #: Entry points of adapters: a function of the deployment that gives an async context manager with a RecoveryChain.
 ADAPTERS: Final = "truemark.recovery"
@@ -28,16 +32,21 @@ class NoAdapter(TruemarkError, LookupError):
     """No installed package can roll back a node of that kind."""
 
 
+class Goal(enum.StrEnum):
+    CANCEL_ONLY = "CancelOnly"
+    POST_ONLY = "PostOnly"
+    FULL = "Full"
+
+
 def register(app: typer.Typer) -> None:
     """Adds the group to `truemark`."""
-    group = typer.Typer(name="recovery", help="Take a venue back to its last good block.", no_args_is_help=True)
+    group = typer.Typer(
+        name="recovery", help="Take a venue back to its last good block, and up again.", no_args_is_help=True
+    )
     group.callback()(_group)
     group.command("rollback")(rollback)
+    group.command("reopen")(reopen)
     app.add_typer(group)
-
-
-def _group() -> None:
-    """Take a venue back to its last good block."""
 
 
 def rollback(
@@ -58,6 +67,27 @@ def rollback(
     """
     path = deployment if deployment is not None else manifest.default_path()
     asyncio.run(_rollback(path, block, record or path.with_name(RECORD), adapter(chain), execute=execute))
+
+
+def reopen(
+    config: Annotated[
+        Path, typer.Option(help="A keeper's settings: its account is the admin's, its sources are the outside price.")
+    ] = Path("keeper.toml"),
+    goal: Annotated[Goal, typer.Option(help="The mode to reach.")] = Goal.FULL,
+    execute: Annotated[
+        bool, typer.Option("--execute", help="Do it; without this it is measured once and said.")
+    ] = False,
+    interval: Annotated[float, typer.Option(min=0.1, help="Seconds between two looks.")] = 5.0,
+    hold: Annotated[int, typer.Option(min=1, help="Seconds for which everything must hold before a step up.")] = 60,
+    reports: Annotated[Path, typer.Option(help="Where the integrity reports go.")] = Path("reports"),
+) -> None:
+    """Takes the venue up by stages, each when what it asks for was measured to hold; back down when it breaks."""
+    from truemark_keeper import logs
+    from truemark_keeper.config import load
+
+    settings = load(config)
+    logs.setup()
+    asyncio.run(_reopen(settings, goal, interval, hold, reports, execute=execute))
 
 
 def adapter(name: str) -> Callable[[Deployment], AbstractAsyncContextManager[RecoveryChain]]:
@@ -96,3 +126,69 @@ async def _rollback(path: Path, block: int, record: Path, attach: Callable[..., 
             console.print(f"  done before  {step}")
         await work.run(lambda step: console.print(f"  done         {step}"))
         console.print(f"the chain is back at block {block}, {len(STEPS)} steps; {record} has the record")
+
+
+async def _reopen(
+    config: KeeperConfig, goal: Goal, interval: float, hold: int, reports: Path, *, execute: bool
+) -> None:
+    from truemark.contract import Contract
+    from truemark.rpc import AsyncRpc
+
+    from truemark_keeper import service
+    from truemark_keeper.recovery.integrity import IntegrityReport, integrity_report
+    from truemark_keeper.recovery.reopen import Reopening, ReopenTerms
+    from truemark_keeper.sentinel import SightReader, StopMode
+    from truemark_keeper.transactions import TransactionQueue
+    from truemark_keeper.validity import Action
+    from truemark_keeper.wallet import StarkWallet
+
+    console = Console()
+    venue = manifest.find(config.deployment)
+    address = service.resolve_account(config.account, venue)
+    async with AsyncExitStack() as stack:
+        rpc = await stack.enter_async_context(AsyncRpc(service.rpc_url(config, venue)))
+        await service.check_chain(rpc, venue, address)
+        opinion = await stack.enter_async_context(service.opinion_of(config, venue, rpc))
+        wallet = StarkWallet(address, config.key.load(_ask), venue.l2_chain_id)
+        queue = await stack.enter_async_context(TransactionQueue(wallet, rpc, journal=config.journal))
+        house = Contract.of(rpc, venue.address("Clearinghouse"), "Clearinghouse")
+        params = await house.read("venue_params")
+
+        async def report() -> IntegrityReport:
+            return await integrity_report(rpc, venue)
+
+        async def move(mode: StopMode, taken: IntegrityReport | None) -> None:
+            if taken is not None:
+                reports.mkdir(parents=True, exist_ok=True)
+                (reports / f"{taken.hash:#x}.json").write_bytes(taken.content)
+            outcome = await queue.execute(
+                [house.call("set_mode", mode.variant, 0 if taken is None else taken.hash)], config.timeout
+            )
+            outcome.or_raise()
+
+        reopening = Reopening(
+            SightReader(rpc, venue),
+            price=lambda market, now: opinion.price(market, now, Action.ACCUSE),
+            report=report,
+            move=move,
+            dwell_secs=params["dwell_secs"],
+            goal=StopMode.of(goal.value),
+            terms=ReopenTerms(hold_secs=hold, grace_secs=params["grace_secs"]),
+        )
+        while True:
+            stand = await reopening.look(int(time.time()))
+            _show(console, stand)
+            if stand.done or not execute:
+                return
+            await asyncio.sleep(interval)
+
+
+def _ask(prompt: str) -> str:
+    return str(typer.prompt(prompt, hide_input=True, err=True))
+
+
+def _show(console: Console, stand: Stand) -> None:
+    moved = "" if stand.moved is None else f" -> {stand.moved.variant}"
+    console.print(f"block {stand.block}  {stand.mode.variant}{moved}  all held for {stand.held} s", highlight=False)
+    for item in stand.criteria:
+        console.print(f"  {'ok     ' if item.holds else 'missing'} {item.name}: {item.measured}", highlight=False)
