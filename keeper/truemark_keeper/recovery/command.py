@@ -43,7 +43,6 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(
         name="recovery", help="Take a venue back to its last good block, and up again.", no_args_is_help=True
     )
-    group.callback()(_group)
     group.command("rollback")(rollback)
     group.command("reopen")(reopen)
     app.add_typer(group)
