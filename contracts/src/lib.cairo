@@ -11,4 +11,5 @@ pub mod oracle;
 pub mod rules;
 pub mod token;
 pub mod units;
+pub mod upgrades;
 pub mod vault;

@@ -43,7 +43,7 @@ _PARITY = "rules/parity"
 GROUPS: Final[Mapping[str, Group]] = {
     "rules": Group(("rules",), ("vault", "bridge", "token/contract", "oracle/contract", _PARITY, *_CLASSES)),
     "oracle": Group(("oracle",), ("vault", "bridge", "token/contract", _PARITY, *_CLASSES)),
-    "money": Group(("access", "token", "bridge", "vault"), ("oracle/contract", _PARITY, *_CLASSES)),
+    "money": Group(("access", "token", "bridge", "vault", "upgrades"), ("oracle/contract", _PARITY, *_CLASSES)),
     "clearinghouse": Group(("clearinghouse",), ("vault", "bridge", _PARITY)),
 }
 

@@ -44,6 +44,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(scenario, name="scenario")
     app.command("demo")(demo)
     app.command("bench")(bench)
+    app.command("upgrade")(upgrade)
 
 
 @devnet.command()
@@ -298,6 +299,49 @@ def keepers(
     run(home_of_user() / "deployment.json", interval=interval, replay=replay)
 
 
+def upgrade(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change, send nothing.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    halt: Annotated[bool, typer.Option("--halt", help="Stop the venue when the time has come.")] = False,
+    advance: Annotated[
+        bool, typer.Option("--advance", help="Move the devnet's time over the delay instead of waiting.")
+    ] = False,
+    delay: Annotated[int, typer.Option(min=0, help="Seconds from the schedule to the upgrade, three days or more.")] = (
+        259_200
+    ),
+    migrate: Annotated[
+        list[str] | None, typer.Option(help="CONTRACT=FELT,FELT: what a contract's new class is told.")
+    ] = None,
+    cancel: Annotated[bool, typer.Option("--cancel", help="Take back what is scheduled.")] = False,
+) -> None:
+    """Takes the contracts of the devnet that runs to this build's classes. Interrupted, the same command goes on."""
+    from truemark_devnet import nodes as devnets
+    from truemark_devnet.processes import interruptible
+    from truemark_devnet.state import home_of_user
+
+    migrations = dict(_migration(text) for text in migrate or [])
+
+    def agreed() -> bool:
+        return yes or typer.confirm("Go on?")
+
+    with interruptible(), contextlib.closing(devnets.attach()) as nodes:
+        command = _part("truemark_devnet.upgrade", "upgrade_command")
+        asyncio.run(
+            command(
+                nodes,
+                manifest=home_of_user() / "deployment.json",
+                console=Console(),
+                agreed=agreed,
+                dry_run=dry_run,
+                cancel=cancel,
+                halt=halt,
+                advance=advance,
+                delay=delay,
+                migrations=migrations,
+            )
+        )
+
+
 def demo(
     fast: Annotated[bool, typer.Option("--fast", help="Until 07:00 only: the fall and the faults.")] = False,
     report: Annotated[Path, typer.Option(help="Where the report goes.")] = Path("demo-report.html"),
@@ -320,6 +364,17 @@ def bench(
     run = _part("truemark_devnet.bench.run", "run")
     with interruptible():
         run(only=only, out=out, console=Console())
+
+
+def _migration(text: str) -> tuple[str, tuple[int, ...]]:
+    """CONTRACT=FELT,FELT."""
+    name, given, felts = text.partition("=")
+    try:
+        if not given:
+            raise ValueError(text)
+        return name, tuple(int(felt, 0) for felt in felts.split(","))
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not CONTRACT=FELT,FELT") from None
 
 
 def _part(module: str, name: str) -> Any:

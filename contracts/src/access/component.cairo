@@ -13,7 +13,7 @@ pub mod AccessComponent {
 
     #[storage]
     pub struct Storage {
-        Access_admin: ContractAddress,
+        pub Access_admin: ContractAddress,
         Access_proposed_admin: ContractAddress,
         /// When the proposed admin can accept.
         Access_accepts_from: u64,

@@ -11,8 +11,8 @@ pub mod Bridge {
     };
     use starknet::syscalls::send_message_to_l1_syscall;
     use starknet::{
-        ContractAddress, EthAddress, SyscallResultTrait, get_block_timestamp, get_caller_address,
-        get_contract_address, get_tx_info,
+        ClassHash, ContractAddress, EthAddress, SyscallResultTrait, get_block_timestamp,
+        get_caller_address, get_contract_address, get_tx_info,
     };
     use crate::access::component::AccessComponent;
     use crate::bridge::interface::{Destination, IBridge, ParkedDeposit};
@@ -26,6 +26,9 @@ pub mod Bridge {
         IBridgedTokenDispatcher, IBridgedTokenDispatcherTrait, IERC20Dispatcher,
         IERC20DispatcherTrait,
     };
+    use crate::upgrades::component::UpgradeComponent;
+    use crate::upgrades::names;
+    use crate::upgrades::rules::{assert_nothing_to_migrate, is_halted};
     use crate::vault::interface::{
         IVaultDispatcher, IVaultDispatcherTrait, IVaultSafeDispatcher, IVaultSafeDispatcherTrait,
     };
@@ -34,15 +37,20 @@ pub mod Bridge {
     const RETURN_DELAY: u64 = 86_400;
 
     component!(path: AccessComponent, storage: access, event: AccessEvent);
+    component!(path: UpgradeComponent, storage: upgrades, event: UpgradeEvent);
 
     #[abi(embed_v0)]
     impl AccessImpl = AccessComponent::AccessImpl<ContractState>;
     impl AccessInternal = AccessComponent::InternalImpl<ContractState>;
+    #[abi(embed_v0)]
+    impl UpgradeImpl = UpgradeComponent::UpgradeImpl<ContractState>;
 
     #[storage]
     struct Storage {
         #[substorage(v0)]
         access: AccessComponent::Storage,
+        #[substorage(v0)]
+        upgrades: UpgradeComponent::Storage,
         token: ContractAddress,
         oracle: ContractAddress,
         clearinghouse: ContractAddress,
@@ -65,6 +73,8 @@ pub mod Bridge {
     pub enum Event {
         #[flat]
         AccessEvent: AccessComponent::Event,
+        #[flat]
+        UpgradeEvent: UpgradeComponent::Event,
         DepositDelivered: DepositDelivered,
         DepositParked: DepositParked,
         ParkedClaimed: ParkedClaimed,
@@ -349,6 +359,44 @@ pub mod Bridge {
             self.clearinghouse.write(clearinghouse);
             self.vault.write(vault);
             self.emit(Connected { token, l1_bridge, l1_token, oracle, clearinghouse, vault });
+        }
+    }
+
+    impl UpgradeHooks of UpgradeComponent::HooksTrait<ContractState> {
+        fn name() -> felt252 {
+            names::BRIDGE
+        }
+
+        fn assert_admin(self: @ContractState) {
+            self.access.assert_admin();
+        }
+
+        fn assert_admin_or_guardian(self: @ContractState) {
+            self.access.assert_admin_or_guardian();
+        }
+
+        fn is_halted(self: @ContractState) -> bool {
+            is_halted(self.clearinghouse.read())
+        }
+
+        fn conserved(self: @ContractState) -> Span<felt252> {
+            let token = self.token.read();
+            let balance = IERC20Dispatcher { contract_address: token }
+                .balance_of(get_contract_address());
+            let parked = self.parked_total.read();
+            assert(balance >= parked.into(), 'UPGRADE: parked not covered');
+            array![
+                self.access.Access_admin.read().into(), token.into(), self.oracle.read().into(),
+                self.clearinghouse.read().into(), self.vault.read().into(),
+                self.l1_bridge.read().into(), self.l1_token.read().into(), self.epoch.read().into(),
+                self.withdrawal_count.read().into(), self.parked_count.read().into(), parked.into(),
+                balance.try_into().unwrap(),
+            ]
+                .span()
+        }
+
+        fn migrate(ref self: ContractState, classes: Span<ClassHash>, data: Span<felt252>) {
+            assert_nothing_to_migrate(classes, data);
         }
     }
 

@@ -9,7 +9,8 @@ pub mod Clearinghouse {
         StoragePointerWriteAccess,
     };
     use starknet::{
-        ClassHash, ContractAddress, get_block_timestamp, get_caller_address, get_tx_info,
+        ClassHash, ContractAddress, get_block_timestamp, get_caller_address, get_contract_address,
+        get_tx_info,
     };
     use crate::access::component::AccessComponent;
     use crate::clearinghouse::bitmap::{markets_in, mask};
@@ -41,18 +42,27 @@ pub mod Clearinghouse {
     use crate::clearinghouse::venue::{IVenueDispatcherTrait, IVenueLibraryDispatcher};
     use crate::rules::config::venue_fault;
     use crate::rules::risk::Margin;
+    use crate::token::interface::{IERC20Dispatcher, IERC20DispatcherTrait};
     use crate::units::MAX_MARKETS;
+    use crate::upgrades::component::UpgradeComponent;
+    use crate::upgrades::names;
+    use crate::upgrades::rules::assert_named;
 
     component!(path: AccessComponent, storage: access, event: AccessEvent);
+    component!(path: UpgradeComponent, storage: upgrades, event: UpgradeEvent);
 
     #[abi(embed_v0)]
     impl AccessImpl = AccessComponent::AccessImpl<ContractState>;
     impl AccessInternalImpl = AccessComponent::InternalImpl<ContractState>;
+    #[abi(embed_v0)]
+    impl UpgradeImpl = UpgradeComponent::UpgradeImpl<ContractState>;
 
     #[storage]
     struct Storage {
         #[substorage(v0)]
         access: AccessComponent::Storage,
+        #[substorage(v0)]
+        upgrades: UpgradeComponent::Storage,
         pub(crate) state: State,
         classes: Classes,
     }
@@ -62,6 +72,8 @@ pub mod Clearinghouse {
     pub enum Event {
         #[flat]
         AccessEvent: AccessComponent::Event,
+        #[flat]
+        UpgradeEvent: UpgradeComponent::Event,
         FillSettled: FillSettled,
         FillRefused: FillRefused,
         OrderCancelled: OrderCancelled,
@@ -341,8 +353,73 @@ pub mod Clearinghouse {
         }
     }
 
+    impl UpgradeHooks of UpgradeComponent::HooksTrait<ContractState> {
+        fn name() -> felt252 {
+            names::CLEARINGHOUSE
+        }
+
+        fn assert_admin(self: @ContractState) {
+            self.access.assert_admin();
+        }
+
+        fn assert_admin_or_guardian(self: @ContractState) {
+            self.access.assert_admin_or_guardian();
+        }
+
+        fn is_halted(self: @ContractState) -> bool {
+            read_venue(self.state.as_path()).mode == Mode::Halted
+        }
+
+        fn conserved(self: @ContractState) -> Span<felt252> {
+            let state = self.state.as_path();
+            let ledger = self.ledger();
+            let token = self.state.token.read();
+            let balance = IERC20Dispatcher { contract_address: token }
+                .balance_of(get_contract_address());
+            let held: u128 = ledger.total.try_into().unwrap();
+            assert(balance >= held.into(), 'UPGRADE: ledger not covered');
+            let listed = self.state.listed.read();
+            let mut figures = array![
+                self.access.Access_admin.read().into(), self.state.oracle.read().into(),
+                token.into(), self.state.bridge.read().into(), self.state.epoch.read().into(),
+                ledger.total.into(), ledger.insurance.into(), ledger.fees.into(),
+                ledger.funding.into(), ledger.pending.into(), balance.try_into().unwrap(),
+                listed.into(),
+            ];
+            for seen in load_view(state, listed).markets {
+                let market = (*seen.market).unbox();
+                let interest = self.open_interest(market.index);
+                figures.append(market.funding_index.into());
+                figures.append(interest.long.into());
+                figures.append(interest.short.into());
+            }
+            figures.span()
+        }
+
+        fn migrate(ref self: ContractState, classes: Span<ClassHash>, data: Span<felt252>) {
+            assert(data.is_empty(), 'UPGRADE: no migration');
+            self.run_classes(classes);
+        }
+    }
+
     #[generate_trait]
     impl Internal of InternalTrait {
+        /// All of them, in the order of `Classes`, each with its name.
+        fn run_classes(ref self: ContractState, classes: Span<ClassHash>) {
+            let mut felts = array![];
+            for class_hash in classes {
+                felts.append((*class_hash).into());
+            }
+            let mut rest = felts.span();
+            let found: Classes = Serde::deserialize(ref rest).expect('UPGRADE: classes missing');
+            assert(rest.is_empty(), 'UPGRADE: too many classes');
+            assert_named(found.trading, names::TRADING);
+            assert_named(found.liquidation, names::LIQUIDATION);
+            assert_named(found.money, names::MONEY);
+            assert_named(found.venue, names::VENUE);
+            self.classes.write(found);
+        }
+
         fn trading(self: @ContractState) -> ITradingLibraryDispatcher {
             ITradingLibraryDispatcher { class_hash: self.classes.trading.read() }
         }

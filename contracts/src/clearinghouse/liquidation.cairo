@@ -27,6 +27,8 @@ pub mod Liquidation {
     use crate::clearinghouse::takeover::{PartyAfter, Sweep, Takeover, decide};
     use crate::rules::modes::{Action, allows};
     use crate::units::MAX_MARKETS;
+    use crate::upgrades::interface::INamed;
+    use crate::upgrades::names;
 
     #[storage]
     struct Storage {
@@ -38,6 +40,13 @@ pub mod Liquidation {
     pub enum Event {
         Liquidated: Liquidated,
         LiquidationRefused: LiquidationRefused,
+    }
+
+    #[abi(embed_v0)]
+    impl Named of INamed<ContractState> {
+        fn implements(self: @ContractState) -> felt252 {
+            names::LIQUIDATION
+        }
     }
 
     #[abi(embed_v0)]

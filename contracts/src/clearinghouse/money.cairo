@@ -32,6 +32,8 @@ pub mod Money {
     use crate::rules::modes::{Action, allows};
     use crate::rules::risk::{Margin, is_healthy};
     use crate::token::interface::{IERC20Dispatcher, IERC20DispatcherTrait};
+    use crate::upgrades::interface::INamed;
+    use crate::upgrades::names;
 
     component!(path: AccessComponent, storage: access, event: AccessEvent);
     impl AccessInternalImpl = AccessComponent::InternalImpl<ContractState>;
@@ -55,6 +57,13 @@ pub mod Money {
         FeesCollected: FeesCollected,
         InsuranceFunded: InsuranceFunded,
         SurplusBooked: SurplusBooked,
+    }
+
+    #[abi(embed_v0)]
+    impl Named of INamed<ContractState> {
+        fn implements(self: @ContractState) -> felt252 {
+            names::MONEY
+        }
     }
 
     #[abi(embed_v0)]

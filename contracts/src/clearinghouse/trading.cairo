@@ -35,6 +35,8 @@ pub mod Trading {
         write_account_and_position, write_books, write_order, write_order_at,
     };
     use crate::rules::modes::{Action, allows};
+    use crate::upgrades::interface::INamed;
+    use crate::upgrades::names;
 
     component!(path: AccessComponent, storage: access, event: AccessEvent);
     impl AccessInternalImpl = AccessComponent::InternalImpl<ContractState>;
@@ -58,6 +60,13 @@ pub mod Trading {
         OrderApproved: OrderApproved,
         TradingKeyRegistered: TradingKeyRegistered,
         TradingKeyRevoked: TradingKeyRevoked,
+    }
+
+    #[abi(embed_v0)]
+    impl Named of INamed<ContractState> {
+        fn implements(self: @ContractState) -> felt252 {
+            names::TRADING
+        }
     }
 
     #[abi(embed_v0)]

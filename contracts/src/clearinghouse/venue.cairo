@@ -39,6 +39,8 @@ pub mod Venue {
     use crate::rules::config::{market_fault, raises_fractions, venue_fault};
     use crate::rules::modes::{Action, allows, is_down, is_one_step_up};
     use crate::token::interface::{IERC20Dispatcher, IERC20DispatcherTrait};
+    use crate::upgrades::interface::INamed;
+    use crate::upgrades::names;
 
     component!(path: AccessComponent, storage: access, event: AccessEvent);
     impl AccessInternalImpl = AccessComponent::InternalImpl<ContractState>;
@@ -63,6 +65,13 @@ pub mod Venue {
         MarketConfigured: MarketConfigured,
         VenueConfigured: VenueConfigured,
         Connected: Connected,
+    }
+
+    #[abi(embed_v0)]
+    impl Named of INamed<ContractState> {
+        fn implements(self: @ContractState) -> felt252 {
+            names::VENUE
+        }
     }
 
     #[abi(embed_v0)]

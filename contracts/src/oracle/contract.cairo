@@ -2,12 +2,15 @@
 #[starknet::contract]
 pub mod Oracle {
     use core::num::traits::Zero;
+    use core::poseidon::poseidon_hash_span;
     use starknet::storage::{
         Map, StorageAsPointer, StorageMapReadAccess, StorageMapWriteAccess, StoragePathEntry,
         StoragePointerReadAccess, StoragePointerWriteAccess,
     };
     use starknet::storage_access::StorageBaseAddress;
-    use starknet::{ContractAddress, get_block_timestamp, get_caller_address, get_contract_address};
+    use starknet::{
+        ClassHash, ContractAddress, get_block_timestamp, get_caller_address, get_contract_address,
+    };
     use crate::access::component::AccessComponent;
     use crate::clearinghouse::interface::{IClearinghouseDispatcher, IClearinghouseDispatcherTrait};
     use crate::gas::rare_path;
@@ -17,12 +20,18 @@ pub mod Oracle {
     use crate::rules::guard::{Panel, State, Verdict};
     use crate::rules::{funding, guard as guard_rules};
     use crate::units::MAX_MARKETS;
+    use crate::upgrades::component::UpgradeComponent;
+    use crate::upgrades::names;
+    use crate::upgrades::rules::{assert_nothing_to_migrate, is_halted};
 
     component!(path: AccessComponent, storage: access, event: AccessEvent);
+    component!(path: UpgradeComponent, storage: upgrades, event: UpgradeEvent);
 
     #[abi(embed_v0)]
     impl AccessImpl = AccessComponent::AccessImpl<ContractState>;
     impl AccessInternalImpl = AccessComponent::InternalImpl<ContractState>;
+    #[abi(embed_v0)]
+    impl UpgradeImpl = UpgradeComponent::UpgradeImpl<ContractState>;
 
     /// How long a market stays Frozen at least. Another `freeze` starts it anew.
     pub const FREEZE_DWELL: u64 = 60;
@@ -33,6 +42,8 @@ pub mod Oracle {
     struct Storage {
         #[substorage(v0)]
         access: AccessComponent::Storage,
+        #[substorage(v0)]
+        upgrades: UpgradeComponent::Storage,
         venue: VenueSlot,
         /// The address where a market's slots begin, see `oracle::book`.
         pub(crate) markets: Map<u8, felt252>,
@@ -53,6 +64,8 @@ pub mod Oracle {
     pub enum Event {
         #[flat]
         AccessEvent: AccessComponent::Event,
+        #[flat]
+        UpgradeEvent: UpgradeComponent::Event,
         MarketReported: MarketReported,
         MarketListed: MarketListed,
         MarketConfigured: MarketConfigured,
@@ -498,6 +511,49 @@ pub mod Oracle {
             assert(funding::unseal(contract, market, slot).is_none(), 'FUNDING: not broken');
             book::write_funding(base, funding::seal(contract, market, 0));
             self.emit(FundingRestarted { market, slot });
+        }
+    }
+
+    impl UpgradeHooks of UpgradeComponent::HooksTrait<ContractState> {
+        fn name() -> felt252 {
+            names::ORACLE
+        }
+
+        fn assert_admin(self: @ContractState) {
+            self.access.assert_admin();
+        }
+
+        fn assert_admin_or_guardian(self: @ContractState) {
+            self.access.assert_admin_or_guardian();
+        }
+
+        fn is_halted(self: @ContractState) -> bool {
+            is_halted(self.clearinghouse.read())
+        }
+
+        fn conserved(self: @ContractState) -> Span<felt252> {
+            let venue = self.venue.read();
+            let mut figures = array![
+                self.access.Access_admin.read().into(), self.clearinghouse.read().into(),
+                self.bridge.read().into(), venue.epoch.into(), venue.quorum.into(),
+                venue.seats.into(), venue.market_count.into(),
+            ];
+            // Every mark as it is read.
+            for market in 0..venue.market_count {
+                let mark = self.mark(market);
+                let mut felts = array![
+                    self.names.read(market), mark.price.into(), mark.accepted_at.into(),
+                    mark.checkpoint.into(), mark.candidate.into(), mark.anchor.into(),
+                    mark.funding_growth.into(),
+                ];
+                mark.status.serialize(ref felts);
+                figures.append(poseidon_hash_span(felts.span()));
+            }
+            figures.span()
+        }
+
+        fn migrate(ref self: ContractState, classes: Span<ClassHash>, data: Span<felt252>) {
+            assert_nothing_to_migrate(classes, data);
         }
     }
 

@@ -18,9 +18,9 @@ pub mod ERC20Component {
     pub struct Storage {
         ERC20_name: ByteArray,
         ERC20_symbol: ByteArray,
-        ERC20_decimals: u8,
+        pub ERC20_decimals: u8,
         pub ERC20_total_supply: felt252,
-        ERC20_balances: Map<ContractAddress, felt252>,
+        pub ERC20_balances: Map<ContractAddress, felt252>,
         ERC20_allowances: Map<(ContractAddress, ContractAddress), u256>,
     }
 

@@ -24,3 +24,9 @@ pub trait IBridgedToken<TState> {
     fn burn(ref self: TState, account: ContractAddress, amount: u256);
     fn bridge(self: @TState) -> ContractAddress;
 }
+
+/// What the token asks of its bridge, beside its roles.
+#[starknet::interface]
+pub trait ITokenBridge<TState> {
+    fn clearinghouse(self: @TState) -> ContractAddress;
+}

@@ -1,12 +1,20 @@
 use core::num::traits::{Bounded, Zero};
 use starknet::ContractAddress;
 use starknet::syscalls::deploy_syscall;
-use starknet::testing::{pop_log, set_contract_address};
+use starknet::testing::{pop_log, set_block_timestamp, set_contract_address};
+use crate::access::GUARDIAN;
+use crate::clearinghouse::interface::Mode;
 use crate::token::contract::CollateralToken;
 use crate::token::erc20::ERC20Component;
 use crate::token::interface::{
     IBridgedTokenDispatcher, IBridgedTokenDispatcherTrait, IERC20Dispatcher, IERC20DispatcherTrait,
 };
+use crate::upgrades::MIN_DELAY;
+use crate::upgrades::interface::{
+    IUpgradeableDispatcher, IUpgradeableDispatcherTrait, IUpgradeableSafeDispatcher,
+    IUpgradeableSafeDispatcherTrait, UpgradePlan,
+};
+use crate::vault::mocks::{IMockHouseDispatcher, IMockHouseDispatcherTrait, MockHouse};
 
 fn address(value: felt252) -> ContractAddress {
     value.try_into().unwrap()
@@ -157,4 +165,104 @@ fn does_not_approve_zero() {
     let (token, _) = deploy();
     set_contract_address(address('alice'));
     token.approve(Zero::zero(), 1);
+}
+
+#[test]
+#[should_panic(expected: ('ERC20: balance too low', 'ENTRYPOINT_FAILED'))]
+fn an_allowance_is_no_balance() {
+    let (token, _) = minted('alice', 100);
+    set_contract_address(address('alice'));
+    token.approve(address('bob'), Bounded::MAX);
+    set_contract_address(address('bob'));
+    token.transfer_from(address('alice'), address('bob'), 101);
+}
+
+#[starknet::interface]
+trait IRoles<TState> {
+    fn admin(self: @TState) -> ContractAddress;
+    fn has_role(self: @TState, role: felt252, account: ContractAddress) -> bool;
+    fn clearinghouse(self: @TState) -> ContractAddress;
+}
+
+/// What the token asks of its bridge: the admin is 'admin', the guardian 'greta'.
+#[starknet::contract]
+mod MockBridge {
+    use starknet::ContractAddress;
+    use starknet::storage::{StoragePointerReadAccess, StoragePointerWriteAccess};
+
+    #[storage]
+    struct Storage {
+        clearinghouse: ContractAddress,
+    }
+
+    #[constructor]
+    fn constructor(ref self: ContractState, clearinghouse: ContractAddress) {
+        self.clearinghouse.write(clearinghouse);
+    }
+
+    #[abi(embed_v0)]
+    impl Roles of super::IRoles<ContractState> {
+        fn admin(self: @ContractState) -> ContractAddress {
+            'admin'.try_into().unwrap()
+        }
+
+        fn has_role(self: @ContractState, role: felt252, account: ContractAddress) -> bool {
+            role == super::GUARDIAN && account == 'greta'.try_into().unwrap()
+        }
+
+        fn clearinghouse(self: @ContractState) -> ContractAddress {
+            self.clearinghouse.read()
+        }
+    }
+}
+
+fn refused<T, +Drop<T>>(result: Result<T, Array<felt252>>, reason: felt252) {
+    match result {
+        Ok(_) => panic!("not refused: {}", reason),
+        Err(reasons) => assert!(*reasons[0] == reason),
+    }
+}
+
+#[test]
+#[feature("safe_dispatcher")]
+fn the_bridges_admin_upgrades_the_token() {
+    set_block_timestamp(1_700_000_000);
+    let (house, _) = deploy_syscall(MockHouse::TEST_CLASS_HASH, 0, array![1, 2].span(), false)
+        .unwrap();
+    let (bridge, _) = deploy_syscall(
+        MockBridge::TEST_CLASS_HASH, 0, array![house.into()].span(), false,
+    )
+        .unwrap();
+    let mut calldata = array![];
+    let (name, symbol): (ByteArray, ByteArray) = ("Test USDC", "tUSDC");
+    name.serialize(ref calldata);
+    symbol.serialize(ref calldata);
+    bridge.serialize(ref calldata);
+    let (token, _) = deploy_syscall(CollateralToken::TEST_CLASS_HASH, 0, calldata.span(), false)
+        .unwrap();
+    let token = IUpgradeableDispatcher { contract_address: token };
+    let safe = IUpgradeableSafeDispatcher { contract_address: token.contract_address };
+    let house = IMockHouseDispatcher { contract_address: house };
+    let plan = UpgradePlan {
+        class_hash: CollateralToken::TEST_CLASS_HASH,
+        classes: array![].span(),
+        migration: array![].span(),
+    };
+
+    set_contract_address(address('greta'));
+    refused(safe.schedule_upgrade(plan, MIN_DELAY), 'ACCESS: not the admin');
+    set_contract_address(address('admin'));
+    token.schedule_upgrade(plan, MIN_DELAY);
+    set_contract_address(address('alice'));
+    refused(safe.cancel_upgrade(), 'ACCESS: not admin or guardian');
+    set_contract_address(address('greta'));
+    token.cancel_upgrade();
+    refused(safe.upgrade(plan), 'ACCESS: not the admin');
+    set_contract_address(address('admin'));
+    token.schedule_upgrade(plan, MIN_DELAY);
+    set_block_timestamp(1_700_000_000 + MIN_DELAY);
+    refused(safe.upgrade(plan), 'UPGRADE: venue is not halted');
+    house.put_mode(Mode::Halted);
+    token.upgrade(plan);
+    assert!(token.conserved() == array![bridge.into(), 0, 6].span());
 }

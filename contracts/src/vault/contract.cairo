@@ -9,11 +9,16 @@ pub mod Vault {
         Map, StorageAsPath, StorageMapReadAccess, StorageMapWriteAccess, StoragePointerReadAccess,
         StoragePointerWriteAccess,
     };
-    use starknet::{ContractAddress, get_block_timestamp, get_caller_address, get_contract_address};
+    use starknet::{
+        ClassHash, ContractAddress, get_block_timestamp, get_caller_address, get_contract_address,
+    };
     use crate::access::component::AccessComponent;
     use crate::clearinghouse::interface::{IClearinghouseDispatcher, IClearinghouseDispatcherTrait};
     use crate::token::erc20::ERC20Component;
     use crate::token::interface::{IERC20Dispatcher, IERC20DispatcherTrait};
+    use crate::upgrades::component::UpgradeComponent;
+    use crate::upgrades::names;
+    use crate::upgrades::rules::{assert_nothing_to_migrate, is_halted};
     use crate::vault::interface::{
         ERC165_ID, ERC7540_OPERATOR_ID, ERC7540_REDEEM_ID, ERC7575_ID, IVault, Redemption, SRC5_ID,
     };
@@ -30,11 +35,14 @@ pub mod Vault {
     const MAX_LOCK: u64 = 2_592_000;
 
     component!(path: AccessComponent, storage: access, event: AccessEvent);
+    component!(path: UpgradeComponent, storage: upgrades, event: UpgradeEvent);
     component!(path: ERC20Component, storage: erc20, event: ERC20Event);
 
     #[abi(embed_v0)]
     impl AccessImpl = AccessComponent::AccessImpl<ContractState>;
     impl AccessInternal = AccessComponent::InternalImpl<ContractState>;
+    #[abi(embed_v0)]
+    impl UpgradeImpl = UpgradeComponent::UpgradeImpl<ContractState>;
     #[abi(embed_v0)]
     impl ERC20Impl = ERC20Component::ERC20Impl<ContractState>;
     impl ERC20Internal = ERC20Component::InternalImpl<ContractState>;
@@ -43,6 +51,8 @@ pub mod Vault {
     struct Storage {
         #[substorage(v0)]
         access: AccessComponent::Storage,
+        #[substorage(v0)]
+        upgrades: UpgradeComponent::Storage,
         #[substorage(v0)]
         erc20: ERC20Component::Storage,
         asset: ContractAddress,
@@ -58,6 +68,8 @@ pub mod Vault {
     pub enum Event {
         #[flat]
         AccessEvent: AccessComponent::Event,
+        #[flat]
+        UpgradeEvent: UpgradeComponent::Event,
         #[flat]
         ERC20Event: ERC20Component::Event,
         Deposit: Deposit,
@@ -354,6 +366,39 @@ pub mod Vault {
         fn set_lock_secs(ref self: ContractState, secs: u64) {
             self.access.assert_admin();
             self.write_lock_secs(secs);
+        }
+    }
+
+    impl UpgradeHooks of UpgradeComponent::HooksTrait<ContractState> {
+        fn name() -> felt252 {
+            names::VAULT
+        }
+
+        fn assert_admin(self: @ContractState) {
+            self.access.assert_admin();
+        }
+
+        fn assert_admin_or_guardian(self: @ContractState) {
+            self.access.assert_admin_or_guardian();
+        }
+
+        fn is_halted(self: @ContractState) -> bool {
+            is_halted(self.clearinghouse.read())
+        }
+
+        fn conserved(self: @ContractState) -> Span<felt252> {
+            let pool = self.pool(@self.standing());
+            let locked = self.erc20.ERC20_balances.read(get_contract_address());
+            array![
+                self.access.Access_admin.read().into(), self.asset.read().into(),
+                self.clearinghouse.read().into(), pool.assets.try_into().unwrap(),
+                pool.shares.try_into().unwrap(), locked, queue::count(self.queue.as_path()).into(),
+            ]
+                .span()
+        }
+
+        fn migrate(ref self: ContractState, classes: Span<ClassHash>, data: Span<felt252>) {
+            assert_nothing_to_migrate(classes, data);
         }
     }
 

@@ -8,3 +8,4 @@ mod operators;
 mod queue;
 mod requests;
 mod standard;
+mod upgrade;

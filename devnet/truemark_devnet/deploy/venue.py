@@ -174,7 +174,7 @@ async def _wire(
 ) -> None:
     oracle = Contract.of(rpc, at.oracle, "Oracle")
     clearinghouse = Contract.of(rpc, at.clearinghouse, "Clearinghouse")
-    bridge = Contract.of(rpc, at.bridge, "Bridge")
+    bridge, vault = Contract.of(rpc, at.bridge, "Bridge"), Contract.of(rpc, at.vault, "Vault")
     l1_bridge, l1_token = int(l1["CollateralBridge"], 16), int(l1["TestUSDC"], 16)
     await _once(admin, oracle.call("connect", at.clearinghouse, at.bridge), "ORACLE: already connected")
     if await clearinghouse.read("bridge") != at.bridge:
@@ -190,6 +190,9 @@ async def _wire(
         (clearinghouse, "SENTINEL", operators["sentinel"].address),
         (oracle, "GUARDIAN", operators["guardian"].address),
         (oracle, "SENTINEL", operators["sentinel"].address),
+        # There they take back an upgrade, or a new admin.
+        (bridge, "GUARDIAN", operators["guardian"].address),
+        (vault, "GUARDIAN", operators["guardian"].address),
     ):
         if not await contract.read("has_role", short_string(role), account):
             grants.append(contract.call("grant_role", short_string(role), account))

@@ -1,0 +1,2 @@
+mod upgrade;
+mod versions;
