@@ -163,8 +163,10 @@ async def test_a_manifest_of_another_chain_is_told(house: House, built: Build, l
     )
     with pytest.raises(UpgradeBlocked, match=r"Vault at .* neither the manifest's class"):
         await plan_upgrade(house.rpc, wrong, later)
-    with pytest.raises(UpgradeBlocked, match="no such contract changes"):
+    with pytest.raises(UpgradeBlocked, match="it migrates no more"):
         await plan_upgrade(house.rpc, house.deployment, later, {"Bridge": [1]})
+    with pytest.raises(UpgradeBlocked, match="given for Faucet: no such contract changes"):
+        await plan_upgrade(house.rpc, house.deployment, later, {"Faucet": [1]})
     # Against the build that it runs there is nothing to do.
     assert await plan_upgrade(house.rpc, house.deployment, built) == ()
 
