@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -13,12 +14,11 @@ from typing import Any
 
 import httpx
 import pytest
+from truemark.rpc import AsyncRpc
 from truemark_devnet.accounts import FEE_TOKEN
 from truemark_devnet.toolchain import find_tool
 
 STRK = FEE_TOKEN
-#: Never used by devnet itself.
-ACCOUNT = 0x260A8311B4F1092DB620B923E8D7D20E76DEDCC615FB4B6FDF28315B81DE201
 
 
 class Devnet:
@@ -88,6 +88,20 @@ class Devnet:
         names = ("storage_diffs", "nonces", "deployed_contracts", "replaced_classes", "declared_classes")
         diff: dict[str, Any] = {name: [] for name in (*names, "deprecated_declared_classes")}
         self.call("devnet_applyStateDiff", state_diff={**diff, **parts})
+
+
+class Impatient(AsyncRpc):
+    """Waits long for a busy node, and not for one that is known to be silent."""
+
+    @contextlib.contextmanager
+    def during_silence(self, devnet: Devnet) -> Iterator[None]:
+        usual, self._timeout = self._timeout, 0.2
+        devnet.pause()
+        try:
+            yield
+        finally:
+            devnet.resume()
+            self._timeout = usual
 
 
 @pytest.fixture(scope="session")

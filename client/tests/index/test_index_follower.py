@@ -10,7 +10,7 @@ import pytest
 from truemark.index import Cause, EventFilter, Follower, Index, Unindexed
 from truemark.rpc import AsyncRpc, NodeUnavailable
 
-from .conftest import STRK, Devnet
+from .conftest import STRK, Devnet, Impatient
 from .contents import built_from_nothing, contents, prints
 
 pytestmark = pytest.mark.node
@@ -174,18 +174,14 @@ async def test_the_protocols_own_writes_are_not_taken_for_corruption(
 async def test_a_silent_node_is_said_and_what_it_did_meanwhile_is_found(
     devnet: Devnet, index: Index, tmp_path: Path
 ) -> None:
-    async with AsyncRpc(devnet.url, timeout=0.3, retries=0) as rpc:
+    async with Impatient(devnet.url) as rpc:
         devnet.mint(0x77, 5)
         devnet.mint(0x77, 5)
         follower = Follower(rpc, index)
         await follower.backfill()
-        devnet.pause()
-        try:
-            with pytest.raises(NodeUnavailable):
-                await follower.backfill()
-            assert follower.last_error is not None
-        finally:
-            devnet.resume()
+        with rpc.during_silence(devnet), pytest.raises(NodeUnavailable):
+            await follower.backfill()
+        assert follower.last_error is not None
         devnet.abort(1)
         devnet.mint(0x77, 6)
         devnet.mint(0x77, 5)
@@ -201,14 +197,13 @@ async def test_it_follows_through_a_silence_until_it_is_told_to_stop(devnet: Dev
             while (head := index.head()) is None or head.number != number:  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
 
-    async with AsyncRpc(devnet.url, timeout=0.3, retries=0) as rpc:
+    async with Impatient(devnet.url) as rpc:
         follower, stop = Follower(rpc, index), asyncio.Event()
         following = asyncio.create_task(follower.follow(stop, poll=0.02))
         devnet.mint()
         await reaches(1)
-        devnet.pause()
-        await asyncio.sleep(0.5)
-        devnet.resume()
+        with rpc.during_silence(devnet):
+            await asyncio.sleep(0.5)
         devnet.mint()
         await reaches(2)
         devnet.abort(2)
