@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 from truemark.rpc import AsyncRpc
 from truemark_devnet.accounts import FEE_TOKEN
@@ -75,6 +76,9 @@ class Devnet:
     def pause(self) -> None:
         """Takes requests and answers none."""
         os.kill(self.process.pid, signal.SIGSTOP)
+        # Its threads stop one after the other.
+        while psutil.Process(self.process.pid).status() != psutil.STATUS_STOPPED:
+            time.sleep(0.001)
 
     def resume(self) -> None:
         os.kill(self.process.pid, signal.SIGCONT)

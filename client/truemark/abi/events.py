@@ -69,6 +69,7 @@ class EventTable:
         self._entries = {entry["name"]: entry for entry in entries if entry["type"] == "event"}
         #: By the selectors at the front of the keys. Two only where ABIs of several classes are joined.
         self._layouts: dict[tuple[int, ...], list[_Layout | _Unsupported]] = {}
+        self._by_path: dict[tuple[str, ...], list[_Layout]] = {}
         self._depth = 1
         enums = {name: entry for name, entry in self._entries.items() if entry.get("kind") == "enum"}
         inner = {variant["type"] for entry in enums.values() for variant in entry["variants"]}
@@ -106,8 +107,8 @@ class EventTable:
         return tuple(dict.fromkeys([event.fields[name] for name in self._layout_of(event).addresses]))
 
     def _layout_of(self, event: DecodedEvent) -> _Layout:
-        for layout in self._layouts.get(tuple([selector(name) for name in event.path]), ()):
-            if isinstance(layout, _Layout) and layout.codecs.keys() == event.fields.keys():
+        for layout in self._by_path.get(event.path, ()):
+            if layout.codecs.keys() == event.fields.keys():
                 return layout
         raise AbiError(f"the ABI has no event {event.name!r}")
 
@@ -156,4 +157,6 @@ class EventTable:
         )
         if not twin:
             found.append(layout)
+            if isinstance(layout, _Layout):
+                self._by_path.setdefault(path, []).append(layout)
         self._depth = max(self._depth, len(path))

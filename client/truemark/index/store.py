@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, Select, create_engine, event, func, insert, inspect, select, update
+from sqlalchemy import Connection, Dialect, Engine, Select, create_engine, event, func, insert, inspect, select, update
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError
 
@@ -15,7 +16,7 @@ from truemark.errors import TruemarkError
 from truemark.index import tables as t
 from truemark.index.fingerprint import chain_print
 from truemark.index.rows import BlockRows
-from truemark.index.values import WORD
+from truemark.index.values import WORD, Wide
 
 #: Of a node's own default: long enough for another process to finish its block.
 _BUSY: Final = 30_000
@@ -58,6 +59,7 @@ class Store:
 
     def __init__(self, url: str | Path | URL) -> None:
         self.engine = _engine(url)
+        self._inserts = _Inserts(self.engine.dialect)
         try:
             with self.engine.begin() as connection:
                 _prepare(connection)
@@ -152,7 +154,7 @@ class Store:
             with self.engine.begin() as connection:
                 _must_be_head(connection, before)
                 block: int = connection.execute(insert(t.blocks).returning(t.blocks.c.id), header).scalar_one()
-                _insert_rows(connection, block, rows)
+                self._inserts.run(connection, block, rows)
                 _insert_classes(connection, classes)
                 _insert_found(connection, block, rows, found)
         except IntegrityError as error:
@@ -239,16 +241,28 @@ def _must_be_head(connection: Connection, before: Stored | None) -> None:
         raise IndexConflict("another follower wrote to this index meanwhile")
 
 
-def _insert_rows(connection: Connection, block: int, rows: BlockRows) -> None:
-    for table in t.BLOCK_TABLES:
-        part: Sequence[dict[str, Any]] = getattr(rows, table.name)
-        if part:
+class _Inserts:
+    """One statement for each table, made once, with its rows handed to the driver as they are."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._prepared: dict[str, tuple[str, Callable[[dict[str, Any]], Any] | None, tuple[str, ...]]] = {}
+        for table in t.BLOCK_TABLES:
+            compiled = insert(table).compile(dialect=dialect)
+            names = getattr(compiled, "positiontup", None)
+            wide = tuple(column.name for column in table.c if isinstance(column.type, Wide))
+            self._prepared[table.name] = (str(compiled), itemgetter(*names) if names else None, wide)
+
+    def run(self, connection: Connection, block: int, rows: BlockRows) -> None:
+        for name, (statement, in_order, wide) in self._prepared.items():
+            part: list[dict[str, Any]] = getattr(rows, name)
+            if not part:
+                continue
             for row in part:
                 row["block"] = block
-            connection.execute(_INSERTS[table.name], part)
-
-
-_INSERTS: Final = {table.name: insert(table) for table in t.BLOCK_TABLES}
+                for column in wide:
+                    if row[column] is not None:
+                        row[column] = str(row[column])
+            connection.exec_driver_sql(statement, part if in_order is None else [in_order(row) for row in part])
 
 
 def _insert_classes(connection: Connection, classes: Mapping[bytes, tuple[str | None, str | None]]) -> None:
@@ -311,6 +325,12 @@ def _url(url: str | Path) -> URL:
 def _set_up_sqlite(connection: Any, _: Any) -> None:
     cursor = connection.cursor()
     # A process that is killed loses nothing; a power cut may lose the last blocks, which are read again.
-    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", f"busy_timeout={_BUSY}", "cache_size=-65536"):
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=NORMAL",
+        f"busy_timeout={_BUSY}",
+        "cache_size=-16384",
+        "wal_autocheckpoint=8000",
+    ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Dialect, Text
+from sqlalchemy import Dialect, LargeBinary, Text
 from sqlalchemy.types import TypeDecorator
 
 from truemark.errors import TruemarkError
@@ -16,6 +16,16 @@ WORD = 32
 
 class Unindexed(TruemarkError, LookupError):
     """The index does not hold what was asked for."""
+
+
+class Blob(LargeBinary):
+    """Bytes as they are: all drivers here take them so, and wrapping each costs more than writing it."""
+
+    def bind_processor(self, dialect: Dialect) -> None:
+        return None
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> None:
+        return None
 
 
 class Wide(TypeDecorator[int]):

@@ -20,6 +20,7 @@ FIGURES = {
     "signing": "signing",
     "transactions": "transactions",
     "transactions_presigned": "transactions",
+    "backfill": "backfill",
     "gas": "gas",
 }
 
