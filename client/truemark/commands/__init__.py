@@ -2,7 +2,7 @@
 
 import typer
 
-from truemark.commands import account, chain
+from truemark.commands import account, chain, index
 
 __all__ = ["register"]
 
@@ -11,3 +11,4 @@ def register(app: typer.Typer) -> None:
     """Adds the commands of the client."""
     chain.register(app)
     account.register(app)
+    index.register(app)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from truemark.deployment import Deployment
 from truemark.index.layout import LAYOUTS, Slot, slots_of
@@ -37,6 +37,15 @@ class Naming:
 
     def slot(self, address: int, key: int) -> Slot | None:
         return self._slots.get(address, {}).get(key)
+
+    def slots(self, contract: str) -> Mapping[int, Slot]:
+        """Of a contract by its name in the deployment."""
+        return {
+            key: slot
+            for address, name in self._contracts.items()
+            if name == contract
+            for key, slot in self._slots.get(address, {}).items()
+        }
 
     def _name(self, accounts: Iterable[int]) -> None:
         known = sorted(accounts)

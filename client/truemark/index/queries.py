@@ -13,6 +13,7 @@ from sqlalchemy.engine import URL
 from truemark.deployment import Deployment
 from truemark.index import tables as t
 from truemark.index.fingerprint import COMMITMENTS
+from truemark.index.layout import Slot
 from truemark.index.naming import Naming
 from truemark.index.records import (
     BalanceRow,
@@ -351,6 +352,11 @@ class Index:
                 )
         order = {part: place for place, part in enumerate(_PARTS)}
         return tuple(sorted(changes, key=lambda change: (order[change.part], change.address, change.key or 0)))
+
+    def variables(self, contract: str) -> Mapping[int, Slot]:
+        """What lies in which slot of a contract of the deployment, as far as it is known."""
+        names = self._names()
+        return names.slots(contract)
 
     # Rollbacks
 

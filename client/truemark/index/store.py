@@ -293,6 +293,9 @@ def _insert_found(connection: Connection, block: int, rows: BlockRows, found: Ma
 
 def _prepare(connection: Connection) -> None:
     """Makes the tables, or makes sure that they are what this version reads."""
+    if connection.dialect.name == "sqlite":
+        # Two may open a new index at once; Python's driver would begin with the first row only.
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
     if not inspect(connection).has_table(t.info.name):
         t.metadata.create_all(connection)
         connection.execute(insert(t.info).values(name=_VERSION, value=str(t.SCHEMA_VERSION)))

@@ -1,0 +1,201 @@
+"""`truemark index`, `truemark diff`: the chain kept in a database, rollbacks and all, and what two blocks differ in."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from truemark import deployment as manifest
+from truemark.commands.common import DeploymentOption, JsonOption, RpcOption, console, grid, print_json, short_hex
+from truemark.deployment import Deployment, NoDeployment
+from truemark.rpc import AsyncRpc, NodeUnavailable
+
+if TYPE_CHECKING:
+    from truemark.index import Index, StateChange
+
+INDEX_VARIABLE: Final = "TRUEMARK_INDEX"
+FILE_NAME: Final = "index.sqlite"
+
+DatabaseOption = Annotated[
+    str | None,
+    typer.Option(
+        "--db",
+        help=f"The index: a file or a database's URL; by default ${INDEX_VARIABLE}, else in the local devnet's folder.",
+        show_default=False,
+    ),
+]
+
+group = typer.Typer(name="index", help="Keep the chain in a database, rollbacks and all.", no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    app.add_typer(group)
+    app.command("diff")(diff)
+
+
+@group.command("run")
+def run(
+    once: Annotated[bool, typer.Option("--once", help="Stop when the index is as high as the chain.")] = False,
+    poll: Annotated[float, typer.Option("--poll", min=0.05, help="Seconds between two looks at the chain.")] = 0.5,
+    database: DatabaseOption = None,
+    deployment: DeploymentOption = None,
+    rpc: RpcOption = None,
+) -> None:
+    """Read the chain into the index, then follow it until Ctrl-C."""
+    venue, url = _node(deployment, rpc)
+    with _opened(database, venue) as index:
+        number = asyncio.run(_run(index, url, None if once else poll))
+        if once:
+            _say_height(number)
+
+
+@group.command("status")
+def status(
+    database: DatabaseOption = None,
+    deployment: DeploymentOption = None,
+    rpc: RpcOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show how far the index is, what was rolled back, and what no transaction wrote."""
+    venue, url = _node(deployment, rpc)
+    with _opened(database, venue) as index:
+        found = _status(index, asyncio.run(_height(url)))
+    if as_json:
+        print_json(found)
+    else:
+        console().print(grid({name.replace("_", " "): value for name, value in found.items()}))
+
+
+def diff(
+    before: Annotated[int, typer.Argument(help="A block's number.")],
+    after: Annotated[int, typer.Argument(help="Another block's number.")],
+    database: DatabaseOption = None,
+    deployment: DeploymentOption = None,
+    rpc: RpcOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what differs between the states after two blocks, by contract and variable. Brings the index up to date."""
+    venue, url = _node(deployment, rpc)
+    with _opened(database, venue) as index:
+        asyncio.run(_run(index, url))
+        changes = index.diff(before, after)
+    if as_json:
+        print_json([_change_json(change) for change in changes])
+    else:
+        _show_changes(changes)
+
+
+def _node(path: Path | None, rpc: str | None) -> tuple[Deployment | None, str]:
+    try:
+        found = manifest.find(path)
+    except NoDeployment:
+        if rpc is None or path is not None:
+            raise
+        return None, rpc
+    return (found, found.l2_rpc) if rpc is None else (replace(found, l2_rpc=rpc), rpc)
+
+
+def _opened(database: str | None, venue: Deployment | None) -> Index:
+    from truemark.index import Index
+
+    return Index.open(database or os.environ.get(INDEX_VARIABLE) or manifest.home() / FILE_NAME, venue)
+
+
+async def _run(index: Index, url: str, poll: float | None = None) -> int:
+    """Reads up to the chain's height, then follows it if `poll` is given; the last block's number."""
+    from truemark.index import Follower
+    from truemark.index import Progress as Done
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    async with AsyncRpc(url) as rpc:
+        follower = Follower(rpc, index)
+        with Progress(*columns, console=console(), transient=True, disable=not sys.stdout.isatty()) as bar:
+            task = bar.add_task("blocks", total=None)
+
+            def show(done: Done) -> None:
+                bar.update(task, completed=done.number + 1, total=done.head + 1)
+
+            number = await follower.backfill(show)
+        if poll is None:
+            return number
+        stop = asyncio.Event()
+        for each in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(each, stop.set)
+        _say_height(number)
+        await follower.follow(stop, poll=poll)
+        return follower.progress.number
+
+
+def _say_height(number: int) -> None:
+    # At once, also where nobody reads yet.
+    typer.echo(f"the index is at block {number}")
+    sys.stdout.flush()
+
+
+async def _height(url: str) -> int | None:
+    async with AsyncRpc(url, timeout=5) as rpc:
+        try:
+            return int(await rpc.call("starknet_blockNumber"))
+        except NodeUnavailable:
+            return None
+
+
+def _status(index: Index, height: int | None) -> dict[str, Any]:
+    head = index.head()
+    reorgs = index.reorgs()
+    counts = index.counts()
+    return {
+        "block": None if head is None else head.number,
+        "chain": "the node does not answer" if height is None else height,
+        "behind": None if height is None or head is None else height - head.number,
+        "accepted_on_l1": index.l1_accepted(),
+        "rollbacks": len(reorgs),
+        "last_rollback": None if not reorgs else f"blocks {reorgs[-1].first} to {reorgs[-1].last}: {reorgs[-1].cause}",
+        "orphaned_blocks": len(index.orphans()),
+        "writes_by_no_transaction": len(index.unattributed()),
+        "transactions": counts["transactions"],
+        "events": counts["events"],
+        "storage_writes": counts["storage"],
+    }
+
+
+def _show_changes(changes: tuple[StateChange, ...]) -> None:
+    if not changes:
+        console().print("nothing differs")
+        return
+    table = Table(box=None, header_style="bold")
+    for name in ("contract", "variable", "before", "after"):
+        table.add_column(name, overflow="fold")
+    for change in changes:
+        table.add_row(
+            change.contract or short_hex(change.address),
+            change.variable or (change.part if change.key is None else short_hex(change.key)),
+            "-" if change.before is None else hex(change.before),
+            "-" if change.after is None else hex(change.after),
+        )
+    console().print(table)
+
+
+def _change_json(change: StateChange) -> dict[str, Any]:
+    def felt(value: int | None) -> str | None:
+        return None if value is None else hex(value)
+
+    return {
+        "part": change.part,
+        "address": hex(change.address),
+        "contract": change.contract,
+        "key": felt(change.key),
+        "variable": change.variable,
+        "account": felt(change.account),
+        "before": felt(change.before),
+        "after": felt(change.after),
+    }
