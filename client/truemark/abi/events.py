@@ -107,8 +107,9 @@ class EventTable:
         return tuple(dict.fromkeys([event.fields[name] for name in self._layout_of(event).addresses]))
 
     def _layout_of(self, event: DecodedEvent) -> _Layout:
-        for layout in self._by_path.get(event.path, ()):
-            if layout.codecs.keys() == event.fields.keys():
+        found = self._by_path.get(event.path, ())
+        for layout in found:
+            if len(found) == 1 or layout.codecs.keys() == event.fields.keys():
                 return layout
         raise AbiError(f"the ABI has no event {event.name!r}")
 

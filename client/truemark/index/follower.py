@@ -9,11 +9,12 @@ content one equal block proves all below it.
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import time
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import count, pairwise
 from typing import Any, Final
 
 from truemark.deployment import Deployment
@@ -35,6 +36,10 @@ _FIRST_CHUNK: Final = 4
 _WINDOW: Final = 64
 #: Stored blocks that are compared in one request.
 _STRIDE: Final = 400
+#: Generations of Python's collector, and after how many chunks all of them are looked through.
+_YOUNG: Final = 0
+_ALL: Final = 2
+_CHUNKS_TO_COLLECT: Final = 200
 #: Looks in a row that the chain may change under, before that is an error.
 _PATIENCE: Final = 20
 _LONGEST_PAUSE: Final = 5.0
@@ -269,7 +274,10 @@ class Follower:
         start = self._first if head is None else head.number + 1
         if start > last:
             return
-        size = _FIRST_CHUNK
+        size, chunks = _FIRST_CHUNK, count(1)
+        collecting = gc.isenabled()
+        # What is read is freed without the collector, which would look through all of it again and again.
+        gc.disable()
         reading = asyncio.create_task(
             self._read(range(start, min(start + size, last + 1)), None if head is None else head.header)
         )
@@ -297,7 +305,11 @@ class Follower:
                     progress(self._written)
                 if not more:
                     return
+                if collecting:
+                    gc.collect(_ALL if next(chunks) % _CHUNKS_TO_COLLECT == 0 else _YOUNG)
         finally:
+            if collecting:
+                gc.enable()
             if not reading.done():
                 reading.cancel()
             await asyncio.gather(reading, return_exceptions=True)

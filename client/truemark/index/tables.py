@@ -89,7 +89,12 @@ blocks = Table(
 )
 Index("blocks_number", blocks.c.number)
 Index("blocks_hash", blocks.c.hash)
-Index("blocks_reorg", blocks.c.reorg)
+Index(
+    "blocks_reorg",
+    blocks.c.reorg,
+    sqlite_where=blocks.c.reorg.is_not(None),
+    postgresql_where=blocks.c.reorg.is_not(None),
+)
 Index(
     "blocks_canonical",
     blocks.c.number,

@@ -4,6 +4,7 @@ their bytes in a row; an integer that may pass 63 bits is decimal text."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Dialect, LargeBinary, Text
@@ -41,6 +42,7 @@ class Wide(TypeDecorator[int]):
         return None if value is None else int(value)
 
 
+@lru_cache(maxsize=16_384)
 def word(text: str) -> bytes:
     """A felt as nodes write it, with or without leading zeros."""
     return bytes.fromhex(text[2:].zfill(64))

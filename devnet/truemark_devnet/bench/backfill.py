@@ -28,7 +28,7 @@ from truemark_devnet.nodes import NodeSettings, running_nodes
 
 _PER_BLOCK = 50
 #: Blocks that the node makes; each transaction has two events.
-_BLOCKS = 40
+_BLOCKS = 60
 _EVENTS = 100_000
 #: When memory is looked at first.
 _EARLY = 10_000
