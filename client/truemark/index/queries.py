@@ -162,9 +162,9 @@ class Index:
         if wanted.last_block is not None:
             query = query.where(t.blocks.c.number <= wanted.last_block)
         for at, allowed in enumerate(wanted.keys):
-            query = query.where(func.length(t.events.c.keys) >= 32 * (at + 1))
+            query = query.where(func.length(t.events.c["keys"]) >= 32 * (at + 1))
             if allowed:
-                key = t.events.c.selector if at == 0 else func.substr(t.events.c.keys, 32 * at + 1, 32)
+                key = t.events.c.selector if at == 0 else func.substr(t.events.c["keys"], 32 * at + 1, 32)
                 query = query.where(key.in_([word_of(value) for value in allowed]))
         if wanted.mentions is not None:
             query = query.join(

@@ -310,7 +310,9 @@ def _engine(url: str | Path | URL) -> Engine:
         chosen = url if isinstance(url, URL) else _url(url)
         if chosen.get_backend_name() == "sqlite" and chosen.database not in (None, "", ":memory:"):
             Path(str(chosen.database)).parent.mkdir(parents=True, exist_ok=True)
-        engine = create_engine(chosen)
+        # What a server takes for ASCII is text all the same.
+        options = {"client_encoding": "utf8"} if chosen.get_backend_name() == "postgresql" else {}
+        engine = create_engine(chosen, connect_args=options)
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
         raise BadIndex(f"{url!r} is no database: {error}") from None
     except OSError as error:

@@ -1,0 +1,93 @@
+"""The index on a real PostgreSQL server says what it says on SQLite."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from truemark.index import BadIndex, EventFilter, Follower, Index
+from truemark.index import tables as t
+
+from .contents import contents
+from .test_index_constructed import EMITTER, PING, Chain
+
+_SERVER = Path(__file__).parents[3] / "keeper" / "tests" / "postgres_server.py"
+
+
+def _server_module() -> Any:
+    spec = importlib.util.spec_from_file_location("postgres_server_of_keeper", _SERVER)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def postgres_url() -> Iterator[str]:
+    module = _server_module()
+    binaries = module.find_postgres()
+    if binaries is None:
+        pytest.skip("no PostgreSQL server is installed")
+    # Below /tmp: a socket's path is short, and a server that does not run as root must reach it.
+    with tempfile.TemporaryDirectory(prefix="truemark-postgres-") as folder:
+        Path(folder).chmod(0o711)
+        home = Path(folder) / "server"
+        home.mkdir()
+        server = module.PostgresServer(binaries, home)
+        server.create()
+        server.start()
+        try:
+            yield server.url.replace("postgresql://", "postgresql+psycopg://")
+        finally:
+            server.stop()
+
+
+@pytest.fixture
+def on_postgres(postgres_url: str) -> Iterator[Index]:
+    with Index.open(postgres_url) as index:
+        yield index
+        t.metadata.drop_all(index.store.engine)
+
+
+async def test_it_says_the_same_as_sqlite_through_a_rollback(on_postgres: Index, tmp_path: Path) -> None:
+    chain = Chain(strong=False)
+    chain.add()
+    chain.add(classes=[(EMITTER, 0xC)], events=[([PING, 7], [5])])
+    for number in range(20):
+        chain.add(number, events=[([PING, number % 3], [number])], writes=[(number % 4, number)], traced=[[]])
+    with Index.open(tmp_path / "index.sqlite") as on_sqlite:
+        followers = [Follower(chain, index) for index in (on_postgres, on_sqlite)]
+        for follower in followers:
+            await follower.backfill()
+        chain.cut(9)
+        for number in range(6):
+            chain.add(-number, events=[([PING, 9], [number]), ([1], [])], writes=[(number % 4, number)])
+        for follower in followers:
+            await follower.backfill()
+        assert contents(on_postgres) == contents(on_sqlite)
+        for query in (
+            lambda index: index.events(EventFilter(mentions=9)).rows,
+            lambda index: index.events(EventFilter(keys=((PING,), (1, 2))), limit=3),
+            lambda index: index.events(EventFilter(name="Ping", first_block=4, last_block=12)).rows,
+            lambda index: index.events(EventFilter(orphaned=True), cursor="14.0.0").rows,
+            lambda index: index.unattributed(),
+            lambda index: index.diff(3, 14),
+            lambda index: index.storage_at(EMITTER, 2, 9),
+            lambda index: index.transactions(index.block(5))[0].fee,
+            lambda index: [(o.block.number, o.replaced_by and o.replaced_by.number) for o in index.orphans()],
+            lambda index: index.counts(),
+        ):
+            assert query(on_postgres) == query(on_sqlite)
+        assert on_postgres.transactions(on_postgres.block(5))[0].fee == 2**100
+
+
+def test_a_server_that_is_not_there_is_said(tmp_path: Path) -> None:
+    with pytest.raises(BadIndex, match="cannot be opened"):
+        Index.open(f"postgresql+psycopg://truemark@/postgres?host={tmp_path}")
