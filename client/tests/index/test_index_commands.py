@@ -114,3 +114,26 @@ def test_ctrl_c_ends_it_in_order(devnet: Devnet, tmp_path: Path) -> None:
     process.send_signal(signal.SIGINT)
     assert process.wait(30) == 0
     process.stdout.close()
+
+
+def test_watch_says_blocks_rollbacks_and_unexplained_writes_as_they_come(devnet: Devnet, tmp_path: Path) -> None:
+    devnet.mint()
+    run = command("watch", "--poll", "0.05", "--rpc", devnet.url, home=tmp_path)
+    process = subprocess.Popen(run, stdout=subprocess.PIPE, text=True, env=environment(tmp_path))
+    assert process.stdout is not None
+    try:
+        assert process.stdout.readline().strip() == "the index is at block 1"
+        devnet.mint()
+        assert process.stdout.readline().strip() == "block 2: 1 transactions, 2 events"
+        devnet.write(7, 8)
+        devnet.empty()
+        assert process.stdout.readline().strip() == "block 3: 0 transactions, 0 events, 1 WRITES BY NO TRANSACTION"
+        assert process.stdout.readline().split()[1:] == ["0x7", "=", "0x8"]
+        devnet.abort(2)
+        assert process.stdout.readline().startswith("rolled back: blocks 2 to 3 (")
+        devnet.mint(0x78)
+        assert process.stdout.readline().strip() == "block 2: 1 transactions, 2 events"
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.stdout.close()
+        assert process.wait(30) == 0

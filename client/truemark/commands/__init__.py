@@ -2,7 +2,7 @@
 
 import typer
 
-from truemark.commands import account, chain, index
+from truemark.commands import account, chain, index, watching
 
 __all__ = ["register"]
 
@@ -12,3 +12,4 @@ def register(app: typer.Typer) -> None:
     chain.register(app)
     account.register(app)
     index.register(app)
+    watching.register(app)

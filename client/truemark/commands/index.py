@@ -51,8 +51,8 @@ def run(
     rpc: RpcOption = None,
 ) -> None:
     """Read the chain into the index, then follow it until Ctrl-C."""
-    venue, url = _node(deployment, rpc)
-    with _opened(database, venue) as index:
+    venue, url = node_of(deployment, rpc)
+    with opened(database, venue) as index:
         number = asyncio.run(_run(index, url, None if once else poll))
         if once:
             _say_height(number)
@@ -66,8 +66,8 @@ def status(
     as_json: JsonOption = False,
 ) -> None:
     """Show how far the index is, what was rolled back, and what no transaction wrote."""
-    venue, url = _node(deployment, rpc)
-    with _opened(database, venue) as index:
+    venue, url = node_of(deployment, rpc)
+    with opened(database, venue) as index:
         found = _status(index, asyncio.run(_height(url)))
     if as_json:
         print_json(found)
@@ -84,8 +84,8 @@ def diff(
     as_json: JsonOption = False,
 ) -> None:
     """Show what differs between the states after two blocks, by contract and variable. Brings the index up to date."""
-    venue, url = _node(deployment, rpc)
-    with _opened(database, venue) as index:
+    venue, url = node_of(deployment, rpc)
+    with opened(database, venue) as index:
         asyncio.run(_run(index, url))
         changes = index.diff(before, after)
     if as_json:
@@ -94,7 +94,12 @@ def diff(
         _show_changes(changes)
 
 
-def _node(path: Path | None, rpc: str | None) -> tuple[Deployment | None, str]:
+def node_of(path: Path | None, rpc: str | None) -> tuple[Deployment | None, str]:
+    """The venue, if there is one, and the node's URL.
+
+    Raises:
+        NoDeployment, BadManifest
+    """
     try:
         found = manifest.find(path)
     except NoDeployment:
@@ -104,7 +109,12 @@ def _node(path: Path | None, rpc: str | None) -> tuple[Deployment | None, str]:
     return (found, found.l2_rpc) if rpc is None else (replace(found, l2_rpc=rpc), rpc)
 
 
-def _opened(database: str | None, venue: Deployment | None) -> Index:
+def opened(database: str | None, venue: Deployment | None) -> Index:
+    """The index that `database` names, or the usual one.
+
+    Raises:
+        BadIndex: it cannot be opened.
+    """
     from truemark.index import Index
 
     return Index.open(database or os.environ.get(INDEX_VARIABLE) or manifest.home() / FILE_NAME, venue)

@@ -13,7 +13,7 @@ import gc
 import logging
 import time
 from collections.abc import Callable, Coroutine, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count, pairwise
 from typing import Any, Final
 
@@ -58,6 +58,7 @@ class Progress:
     events: int
 
 
+#: Told after each stretch of blocks and after each rollback.
 Report = Callable[[Progress], None]
 
 
@@ -175,6 +176,9 @@ class Follower:
             fork, why = await self._fork(head, sighting)
             if fork < head.number:
                 await self._roll_back(fork, why)
+                self._written = replace(self._written, number=fork, head=sighting.head)
+                if progress is not None:
+                    progress(self._written)
                 head = await asyncio.to_thread(self._store.head)
                 if head is None:
                     await self._begin(None)
