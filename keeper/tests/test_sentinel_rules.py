@@ -347,6 +347,33 @@ async def test_an_incident_file_says_everything_and_a_damaged_one_is_not_passed_
         assert part in text
     path.write_text(text[:50])
     with pytest.raises(BadIncident, match="not an incident's file"):
-        await Sentinel(
-            case.chain, case.chain, clearinghouse=HOUSE, incidents=IncidentFolder(path.parent), deployment="x"
-        ).step(2)
+        case.incidents.all()
+
+
+async def test_a_disk_that_fails_does_not_keep_the_venue_from_being_stopped(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(incident: object) -> Path:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(case.incidents, "save", full)
+        case.chain.mine(ledger=replace(LEDGER, balance=0))
+        for now in range(3):
+            await case.sentinel.step(now)
+        assert case.modes == [StopMode.HALTED]
+    await case.sentinel.step(4)
+    (incident,) = case.incidents.all()
+    assert incident.stop is not None
+    assert incident.evidence[0].affected == (0xA11CE, 0xB0B)
+    # A file that cannot be read: what it says is not known, so what is seen stops the venue again.
+    (path,) = case.incidents.path.glob("*.json")
+    path.write_text("{")
+    case.chain.mine(ledger=replace(LEDGER, balance=0), mode=StopMode.FULL)
+    await case.sentinel.step(5)
+    assert case.modes == [StopMode.HALTED, StopMode.HALTED]
+    # Once: the incident that it then opened is known, whatever becomes of the other file.
+    case.chain.mine(ledger=replace(LEDGER, balance=0), mode=StopMode.FULL)
+    await case.sentinel.step(6)
+    assert case.modes == [StopMode.HALTED, StopMode.HALTED]
+    assert len(list(case.incidents.path.glob("*.json"))) == 2

@@ -159,7 +159,7 @@ class IncidentFolder:
     """Where the files are, NAME.json each. At most one of a deployment is open."""
 
     path: Path
-    _known: dict[Path, tuple[int, Incident]] = field(default_factory=dict)
+    _known: dict[Path, tuple[tuple[int, ...], Incident]] = field(default_factory=dict)
 
     def all(self) -> tuple[Incident, ...]:
         """Oldest first.
@@ -167,20 +167,39 @@ class IncidentFolder:
         Raises:
             BadIncident: a file cannot be read: what it says of the venue would be lost.
         """
-        if not self.path.is_dir():
-            return ()
-        found = [self._read(file) for file in sorted(self.path.glob("*.json"))]
-        return tuple(sorted(found, key=lambda incident: (incident.opened_at, incident.name)))
+        return tuple(
+            sorted(
+                (self._read(file) for file in self._files()), key=lambda incident: (incident.opened_at, incident.name)
+            )
+        )
 
     def open_one(self, clearinghouse: int) -> Incident | None:
-        """The incident of this venue that nobody has cleared yet. Raises as `all`."""
-        waiting = [item for item in self.all() if item.cleared is None and item.clearinghouse == clearinghouse]
-        return waiting[-1] if waiting else None
+        """The incident of this venue that nobody has cleared yet.
+
+        Raises:
+            BadIncident: none that can be read is, and there is a file that cannot.
+        """
+        waiting: list[Incident] = []
+        unread: list[BadIncident] = []
+        for file in self._files():
+            try:
+                incident = self._read(file)
+            except BadIncident as error:
+                unread.append(error)
+                continue
+            if incident.cleared is None and incident.clearinghouse == clearinghouse:
+                waiting.append(incident)
+        if waiting:
+            return max(waiting, key=lambda incident: (incident.opened_at, incident.name))
+        if unread:
+            raise unread[0]
+        return None
 
     def new_name(self, opened_at: int, rule: str) -> str:
+        """One that no file has."""
         stem = f"{datetime.fromtimestamp(opened_at, UTC).strftime('%Y%m%dT%H%M%SZ')}-{rule.replace(' ', '-')}"
-        names = {incident.name for incident in self.all()}
-        return next(n for n in (stem, *(f"{stem}-{number}" for number in range(2, 10_000))) if n not in names)
+        names = (stem, *(f"{stem}-{number}" for number in range(2, 10_000)))
+        return next(name for name in names if not (self.path / f"{name}.json").exists())
 
     def save(self, incident: Incident) -> Path:
         """Writes it whole, or leaves what was there."""
@@ -214,9 +233,13 @@ class IncidentFolder:
         self.save(done)
         return done
 
+    def _files(self) -> list[Path]:
+        return sorted(self.path.glob("*.json")) if self.path.is_dir() else []
+
     def _read(self, file: Path) -> Incident:
         try:
-            changed = file.stat().st_mtime_ns
+            status = file.stat()
+            changed = (status.st_mtime_ns, status.st_size, status.st_ino)
             known = self._known.get(file)
             if known is not None and known[0] == changed:
                 return known[1]

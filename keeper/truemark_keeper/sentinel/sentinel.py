@@ -15,7 +15,7 @@ from truemark.transactions import Call
 from truemark_keeper.fees import FeeCeiling
 from truemark_keeper.pinned import BlockGone, Head
 from truemark_keeper.reporter import Sender
-from truemark_keeper.sentinel.incident import Evidence, Incident, IncidentFolder, Stop
+from truemark_keeper.sentinel.incident import BadIncident, Evidence, Incident, IncidentFolder, Stop
 from truemark_keeper.sentinel.rules import (
     Break,
     SentinelTerms,
@@ -76,6 +76,8 @@ class _Memory:
     #: The keeper's clock when the last new block was seen.
     block_seen_at: int | None = None
     blocks_until_count: int = 0
+    #: An incident that could not be written yet.
+    unwritten: Incident | None = None
 
 
 class Sentinel:
@@ -116,8 +118,7 @@ class Sentinel:
         up again do not fight.
 
         Raises:
-            RpcError, NodeUnavailable, ChainUnsteady, BadEvents: the chain cannot be read.
-            BadIncident: the folder has a file that cannot be read.
+            RpcError, NodeUnavailable, BlockGone, BadEvents: the chain cannot be read.
         """
         memory = self._memory
         head = await self._reader.head()
@@ -207,7 +208,7 @@ class Sentinel:
     async def _act(
         self, sight: Sight, breaks: Sequence[Break], now: int, timeout: float | None
     ) -> tuple[Incident | None, Outcome | None]:
-        incident = self._incidents.open_one(self._clearinghouse)
+        incident = self._open_incident()
         if incident is None and not breaks:
             return None, None
         known: frozenset[tuple[str, str | None]] = frozenset() if incident is None else incident.keys
@@ -224,11 +225,11 @@ class Sentinel:
                 evidence=tuple(Evidence(item, seen_at=now) for item in fresh),
             )
             # First the stop, then who is affected: the latter takes reads, and they may fail.
-            self._incidents.save(incident)
+            self._save(incident)
             log.error("incident", extra={"incident": incident.name, "mode": incident.mode.variant})
         elif fresh:
             incident = incident.with_evidence([Evidence(item, seen_at=now) for item in fresh])
-            self._incidents.save(incident)
+            self._save(incident)
         if await self._must_stop(incident, sight):
             incident, outcome = await self._stop(incident, sight, timeout)
         elif sight.mode <= incident.mode and (incident.stop is None or incident.stop.mode > incident.mode):
@@ -237,6 +238,27 @@ class Sentinel:
         if any(item.affected is None for item in incident.evidence):
             incident = await self._with_affected(incident, sight)
         return incident, outcome
+
+    def _open_incident(self) -> Incident | None:
+        """The one that is open. A disk that cannot be read or written does not keep the venue from being stopped."""
+        unwritten = self._memory.unwritten
+        if unwritten is not None:
+            self._save(unwritten)
+            return unwritten
+        try:
+            return self._incidents.open_one(self._clearinghouse)
+        except (BadIncident, OSError) as error:
+            log.error("the incidents cannot be read", extra={"error": str(error)})
+            return None
+
+    def _save(self, incident: Incident) -> None:
+        try:
+            self._incidents.save(incident)
+        except OSError as error:
+            log.error("the incident cannot be written yet", extra={"incident": incident.name, "error": str(error)})
+            self._memory.unwritten = incident
+        else:
+            self._memory.unwritten = None
 
     async def _must_stop(self, incident: Incident, sight: Sight) -> bool:
         if sight.mode <= incident.mode:
@@ -267,7 +289,7 @@ class Sentinel:
 
     def _saved(self, incident: Incident, stop: Stop) -> Incident:
         stopped = replace(incident, stop=stop)
-        self._incidents.save(stopped)
+        self._save(stopped)
         return stopped
 
     async def _with_affected(self, incident: Incident, sight: Sight) -> Incident:
@@ -284,5 +306,5 @@ class Sentinel:
                 item = replace(item, affected=holders[index])
             evidence.append(item)
         incident = replace(incident, evidence=tuple(evidence))
-        self._incidents.save(incident)
+        self._save(incident)
         return incident
