@@ -121,7 +121,13 @@ async def test_a_funding_slot_that_no_transaction_wrote_halts_the_venue(house: H
         (incident,) = watch.incidents.all()
         (write,) = [item.broken for item in incident.evidence if item.broken.rule == "unattributed write"]
         assert write.block in (corrupted, corrupted + 1)
-        assert write.values == {"contract": "Clearinghouse", "key": hex(slot), "before": before, "value": "0x0"}
+        assert write.values == {
+            "contract": "Clearinghouse",
+            "key": hex(slot),
+            "before": before,
+            "value": "0x0",
+            "variable": f"markets[{btc}].funding",
+        }
         assert (await watch.step()).outcome is None
 
 

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from truemark.funding import accrual
+from truemark.index.layout import Slot
 from truemark.rpc import NodeUnavailable
 from truemark.transactions import Call
 from truemark_keeper.pinned import BlockGone, Head
@@ -149,6 +150,9 @@ class Chain:
 
     async def holders(self, head: Head, market: int | None) -> tuple[int, ...]:
         return (0xA11CE,) if market == 0 else (0xA11CE, 0xB0B)
+
+    async def slot(self, head: Head, contract: str, key: int) -> Slot | None:
+        return {5: Slot("markets[0].funding"), 6: Slot("accounts[0xb0b]", 0xB0B)}.get(key)
 
     async def execute(self, calls: Sequence[Call], timeout: float | None = None) -> Outcome:
         if self.deaf:
@@ -334,6 +338,17 @@ async def test_bounds_that_the_admin_widened_are_read_before_anybody_is_accused(
     assert (await case.sentinel.step(1)).breaks == ()
     case.chain.mine(markets=market(funding_index=10**17, accepted_at=1_011))
     assert [item.rule for item in (await case.sentinel.step(2)).breaks] == ["funding continuity"]
+
+
+async def test_a_write_is_named_and_its_owner_affected(case: Case) -> None:
+    case.chain.mine(unattributed=tuple(Write("Clearinghouse", key, 0) for key in (5, 6, 7)))
+    incident = (await case.sentinel.step(1)).incident
+    assert incident is not None
+    assert [(item.broken.values.get("variable"), item.affected) for item in incident.evidence] == [
+        ("markets[0].funding", (0xA11CE,)),
+        ("accounts[0xb0b]", (0xB0B,)),
+        (None, (0xA11CE, 0xB0B)),
+    ]
 
 
 async def test_an_incident_file_says_everything_and_a_damaged_one_is_not_passed_over(case: Case) -> None:

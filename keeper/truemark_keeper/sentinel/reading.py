@@ -9,6 +9,7 @@ from truemark.abi import Abi
 from truemark.contract import revert_reason
 from truemark.deployment import Deployment
 from truemark.felt import selector, short_string_text
+from truemark.index.layout import Slot, slots_of
 from truemark.rpc import RpcError
 
 from truemark_keeper.accounts import AccountScan
@@ -109,6 +110,10 @@ class SightReader:
                 else view["collateral"] != 0 or view["open_markets"] != 0
             )
         )
+
+    async def slot(self, head: Head, contract: str, key: int) -> Slot | None:
+        """What a storage slot of a contract holds; None: nothing that has a name. Raises as `sight`."""
+        return slots_of(contract, await self._scan.accounts(head)).get(key)
 
     async def _markets(self, head: Head, count: int, failed: dict[str, str]) -> dict[str, MarketSight]:
         if count == 0:

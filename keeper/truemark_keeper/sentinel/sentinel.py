@@ -4,11 +4,13 @@ nothing else."""
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from truemark.felt import selector
+from truemark.index.layout import Slot
 from truemark.rpc import NodeUnavailable, RpcError
 from truemark.transactions import Call
 
@@ -47,6 +49,8 @@ class Sights(Protocol):
     async def guards(self, head: Head, markets: Sequence[MarketSight]) -> dict[str, GuardSight]: ...
 
     async def holders(self, head: Head, market: int | None) -> tuple[int, ...]: ...
+
+    async def slot(self, head: Head, contract: str, key: int) -> Slot | None: ...
 
 
 @dataclass(frozen=True)
@@ -293,18 +297,32 @@ class Sentinel:
         return stopped
 
     async def _with_affected(self, incident: Incident, sight: Sight) -> Incident:
-        """Who is affected: holders in the market of a break, or everybody with anything at the venue."""
+        """Who is affected: whose slot was written, holders in the market of a break, or everybody with anything at the
+        venue."""
         holders: dict[int | None, tuple[int, ...]] = {}
         evidence = []
         head = Head(sight.block, sight.fingerprint)
         for item in incident.evidence:
             if item.affected is None:
-                market = sight.markets.get(item.broken.market) if item.broken.market is not None else None
+                broken = item.broken
+                market = sight.markets.get(broken.market) if broken.market is not None else None
                 index = None if market is None else market.index
-                if index not in holders:
+                owner = None
+                if broken.rule == "unattributed write":
+                    slot = await self._reader.slot(head, broken.values["contract"], int(broken.values["key"], 16))
+                    if slot is not None:
+                        broken = replace(broken, values={**broken.values, "variable": slot.variable})
+                        owner, index = slot.account, _market_of(slot.variable)
+                if owner is None and index not in holders:
                     holders[index] = await self._reader.holders(head, index)
-                item = replace(item, affected=holders[index])
+                item = replace(item, broken=broken, affected=holders[index] if owner is None else (owner,))
             evidence.append(item)
         incident = replace(incident, evidence=tuple(evidence))
         self._save(incident)
         return incident
+
+
+def _market_of(variable: str) -> int | None:
+    """The market whose slot it is, such as `markets[3].funding`."""
+    found = re.match(r"markets\[(\d+)\]", variable)
+    return None if found is None else int(found[1])

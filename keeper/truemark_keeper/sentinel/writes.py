@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
+from truemark.index.attribution import Attribution
+from truemark.index.records import Cause
+from truemark.index.values import word_of
 from truemark.rpc import RpcError
 
 from truemark_keeper.sentinel.sight import Write
@@ -44,23 +47,29 @@ class NodeAudit:
         )
         if isinstance(update, RpcError):
             raise update
-        changed = _storage([update["state_diff"]], self._names)
+        changed = list(self._changed(update["state_diff"]))
         if not changed:
             return ()
         if isinstance(traces, RpcError):
             if traces.code == BLOCK_NOT_FOUND:
                 raise traces
             return None
-        diffs = [trace["trace_root"].get("state_diff") for trace in traces]
-        if None in diffs:
-            return None
-        explained = _storage(diffs, self._names)
-        found = [
-            (address, key, value)
-            for (address, key), value in sorted(changed.items())
-            if explained.get((address, key)) != value
-        ]
-        return tuple([await self._write(block, *write) for write in found])
+        by = Attribution(block, traces)
+        found = []
+        for address, key, value in changed:
+            _, cause = by.of("storage", word_of(address), word_of(value), word_of(key))
+            if cause is Cause.UNKNOWN:
+                return None
+            if cause is Cause.UNATTRIBUTED:
+                found.append(await self._write(block, address, key, value))
+        return tuple(found)
+
+    def _changed(self, diff: Mapping[str, Any]) -> Iterator[tuple[int, int, int]]:
+        for contract in diff["storage_diffs"]:
+            address = int(contract["address"], 16)
+            if address in self._names:
+                for entry in contract["storage_entries"]:
+                    yield address, int(entry["key"], 16), int(entry["value"], 16)
 
     async def _write(self, block: int, address: int, key: int, value: int) -> Write:
         before: int | None = None
@@ -72,15 +81,3 @@ class NodeAudit:
                 # A node without an archive: the evidence is the poorer by it, no more.
                 before = None
         return Write(self._names[address], key, value, before)
-
-
-def _storage(diffs: Sequence[Mapping[str, Any]], names: Mapping[int, str]) -> dict[tuple[int, int], int]:
-    """The last value of each slot of these contracts."""
-    written: dict[tuple[int, int], int] = {}
-    for diff in diffs:
-        for contract in diff["storage_diffs"]:
-            address = int(contract["address"], 16)
-            if address in names:
-                for entry in contract["storage_entries"]:
-                    written[address, int(entry["key"], 16)] = int(entry["value"], 16)
-    return written
