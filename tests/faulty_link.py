@@ -56,7 +56,7 @@ async def faulty_link(target: str) -> AsyncIterator[FaultyLink]:
                 elif fault != LOSE_ANSWER:
                     writer.write(answer)
                 await writer.drain()
-        except (ConnectionError, asyncio.IncompleteReadError):
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             return
         finally:
             tasks.discard(task)
