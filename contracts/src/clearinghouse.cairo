@@ -1,5 +1,6 @@
 pub mod bitmap;
 pub mod book;
+pub mod closing;
 pub mod contract;
 pub mod events;
 pub mod fills;
@@ -8,6 +9,7 @@ pub mod interface;
 pub mod liquidation;
 pub mod money;
 pub mod orders;
+pub mod outflow;
 pub mod slots;
 pub mod state;
 pub mod takeover;

@@ -7,5 +7,6 @@ pub mod guard;
 mod guard_test;
 pub mod median;
 pub mod modes;
+pub mod outflow;
 pub mod parity;
 pub mod risk;

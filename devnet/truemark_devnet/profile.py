@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from truemark.errors import TruemarkError
-from truemark.units import U64_MAX, to_price, to_size
+from truemark.units import COLLATERAL_SCALE, U64_MAX, to_price, to_size
 
 PROFILES = Path(__file__).parent / "profiles"
 MAX_TIERS = 3
 #: The clearinghouse lists no market with a higher one.
 MAX_FEE_BPS = 1_000
+#: The longest time that the clearinghouse lets anybody wait, seconds.
+MAX_DELAY = 2_592_000
 _T = TypeVar("_T")
 
 
@@ -37,6 +39,17 @@ class VenueParams:
     post_band_bps: int
     dwell_secs: int
     grace_secs: int
+
+
+@dataclass(frozen=True)
+class OutflowParams:
+    """What may leave margin accounts at once (1e-6 USD) and in how many seconds that runs out; how long owners wait in
+    Halted before they may leave, and the admin before it restores a funding index; seconds."""
+
+    outflow_limit: int
+    outflow_window: int
+    escape_delay: int
+    restore_delay: int
 
 
 @dataclass(frozen=True)
@@ -102,6 +115,7 @@ class Profile:
     description: str
     oracle: OracleParams
     venue: VenueParams
+    outflow: OutflowParams
     vault: VaultParams
     markets: tuple[MarketProfile, ...]
 
@@ -141,6 +155,7 @@ def profile_from(raw: Mapping[str, Any], *, name: str, where: str) -> Profile:
     description = top.text("description")
     oracle = _fill(OracleParams, top.section("oracle"))
     venue = _fill(VenueParams, top.section("venue"))
+    outflow = _outflow(top.section("outflow"))
     vault_section = top.section("vault")
     vault = VaultParams(vault_section.text("name"), vault_section.text("symbol"), vault_section.whole("lock_secs"))
     vault_section.done()
@@ -154,6 +169,7 @@ def profile_from(raw: Mapping[str, Any], *, name: str, where: str) -> Profile:
         description=description,
         oracle=oracle,
         venue=venue,
+        outflow=outflow,
         vault=vault,
         markets=tuple(
             _market(key, _merge(market, own), guard, f"{where} [markets.{key}]") for key, own in markets.items()
@@ -173,6 +189,16 @@ def guard_from(raw: Mapping[str, Any], where: str) -> dict[str, int]:
     values = {key: section.whole(key, minimum=int(never_zero)) for key, never_zero in limits.items()}
     section.done()
     return {**prices, **values}
+
+
+def _outflow(section: _Section) -> OutflowParams:
+    delays = {
+        key: section.whole(key, minimum=1, maximum=MAX_DELAY)
+        for key in ("outflow_window", "escape_delay", "restore_delay")
+    }
+    limit = section.whole("outflow_limit_usd", minimum=1) * COLLATERAL_SCALE
+    section.done()
+    return OutflowParams(outflow_limit=limit, **delays)
 
 
 def _market(name: str, raw: dict[str, Any], guard: Mapping[str, Any], where: str) -> MarketProfile:

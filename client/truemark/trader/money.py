@@ -76,6 +76,31 @@ class MoneyMixin(Session):
         claimed = event_of(receipt.events, self._venue.bridge, "ParkedClaimed")
         return Transfer(from_collateral(claimed["amount"]), receipt.hash)
 
+    async def return_pending(self) -> Transfer:
+        """Takes what a Halted venue holds and has not credited back into the L2 wallet.
+
+        Raises:
+            TransactionReverted: 'MONEY: nothing pending', 'MONEY: over the quota'.
+        """
+        receipt = await self._account.execute(self._venue.clearinghouse.call("return_pending"))
+        returned = event_of(receipt.events, self._venue.clearinghouse, "DepositReturned")
+        return Transfer(from_collateral(returned["amount"]), receipt.hash)
+
+    async def escape(self, amount: Amount | None = None) -> Transfer:
+        """Leaves a venue that stays Halted: what is open closes at the last good marks, as everybody's does from then
+        on (the venue winds down for good), and `amount` goes to the L2 wallet. None: it only closes.
+
+        Raises:
+            BadAmount
+            TransactionReverted: 'ESCAPE: too early', 'ESCAPE: not halted', 'ESCAPE: more than is left',
+                'MONEY: over the quota'.
+        """
+        units = 0 if amount is None else money(amount)
+        epoch = await self._venue.clearinghouse.read("epoch")
+        receipt = await self._account.execute(self._venue.clearinghouse.call("escape", epoch, units))
+        escaped = event_of(receipt.events, self._venue.clearinghouse, "Escaped")
+        return Transfer(from_collateral(escaped["amount"]), receipt.hash)
+
     # --- the vault
 
     async def vault_deposit(self, amount: Amount, source: Source = "wallet") -> VaultDeposit:

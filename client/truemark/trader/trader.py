@@ -166,6 +166,8 @@ class Trader(SyncTwin[AsyncTrader]):
     deposit_from_wallet = sync(AsyncTrader.deposit_from_wallet)
     credit_pending = sync(AsyncTrader.credit_pending)
     claim_parked = sync(AsyncTrader.claim_parked)
+    return_pending = sync(AsyncTrader.return_pending)
+    escape = sync(AsyncTrader.escape)
     vault_deposit = sync(AsyncTrader.vault_deposit)
     request_redeem = sync(AsyncTrader.request_redeem)
     claim_redemption = sync(AsyncTrader.claim_redemption)

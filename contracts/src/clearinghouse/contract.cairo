@@ -16,31 +16,38 @@ pub mod Clearinghouse {
     use crate::clearinghouse::bitmap::{markets_in, mask};
     use crate::clearinghouse::book::{Basis, BookTrait, ViewTrait, load_view, mode_in_force};
     use crate::clearinghouse::events::{
-        AllCancelled, Connected, DepositCredited, DepositHeld, Deposited, EpochChanged,
-        FeesCollected, FillRefused, FillSettled, FundingBroken, FundingRebased, InsuranceFunded,
-        Liquidated, LiquidationRefused, MarketConfigured, MarketListed, ModeChanged, OrderApproved,
-        OrderCancelled, SurplusBooked, TradingKeyRegistered, TradingKeyRevoked, VenueConfigured,
-        Withdrawn,
+        AllCancelled, Connected, DepositCredited, DepositHeld, DepositReturned, Deposited,
+        EpochChanged, Escaped, FeesCollected, FillRefused, FillSettled, FundingBroken,
+        FundingCheckpointed, FundingRebased, FundingRestored, InsuranceFunded, Liquidated,
+        LiquidationRefused, MarketClosed, MarketConfigured, MarketEmptied, MarketListed,
+        ModeChanged, OrderApproved, OrderCancelled, OutflowConfigured, PositionSettled,
+        RestoreAnnounced, RestoreCancelled, SurplusBooked, TradingKeyRegistered, TradingKeyRevoked,
+        VenueConfigured, Withdrawn, WoundDown,
     };
+    use crate::clearinghouse::funding::read_checkpoint;
     use crate::clearinghouse::interface::{
-        AccountView, Classes, Fill, IClearinghouse, Ledger, LiquidationRequest, MarginView,
-        MarketParams, Mode, OpenInterest, Order, Position, Standing, VenueParams,
+        AccountView, Classes, Closing, Fill, FundingCheckpoint, IClearinghouse, Ledger,
+        LiquidationRequest, MarginView, MarketParams, Mode, OpenInterest, Order, OutflowParams,
+        OutflowView, Position, Standing, VenueParams,
     };
     use crate::clearinghouse::liquidation::{
         ILiquidationDispatcherTrait, ILiquidationLibraryDispatcher,
     };
     use crate::clearinghouse::money::{IMoneyDispatcherTrait, IMoneyLibraryDispatcher};
     use crate::clearinghouse::orders::{domain_hash, order_hash};
+    use crate::clearinghouse::outflow::outflow_now;
     use crate::clearinghouse::slots::{
-        PositionSlot, VenueSlot, unpack_pair, unpack_tiers, unpack_trade,
+        PositionSlot, VenueSlot, pack_outflow, unpack_closing, unpack_pair, unpack_tiers,
+        unpack_trade,
     };
     use crate::clearinghouse::state::{
-        State, account_base, read_account_at, read_books, read_custody, read_order,
+        State, account_base, read_account_at, read_books, read_custody, read_order, read_outflow,
         read_position_at, read_venue, write_venue,
     };
     use crate::clearinghouse::trading::{ITradingDispatcherTrait, ITradingLibraryDispatcher};
     use crate::clearinghouse::venue::{IVenueDispatcherTrait, IVenueLibraryDispatcher};
     use crate::rules::config::venue_fault;
+    use crate::rules::outflow::outflow_fault;
     use crate::rules::risk::Margin;
     use crate::token::interface::{IERC20Dispatcher, IERC20DispatcherTrait};
     use crate::units::MAX_MARKETS;
@@ -98,6 +105,17 @@ pub mod Clearinghouse {
         MarketConfigured: MarketConfigured,
         VenueConfigured: VenueConfigured,
         Connected: Connected,
+        OutflowConfigured: OutflowConfigured,
+        DepositReturned: DepositReturned,
+        MarketClosed: MarketClosed,
+        PositionSettled: PositionSettled,
+        MarketEmptied: MarketEmptied,
+        WoundDown: WoundDown,
+        Escaped: Escaped,
+        FundingCheckpointed: FundingCheckpointed,
+        RestoreAnnounced: RestoreAnnounced,
+        RestoreCancelled: RestoreCancelled,
+        FundingRestored: FundingRestored,
     }
 
     /// The venue begins Halted.
@@ -112,11 +130,15 @@ pub mod Clearinghouse {
         money: ClassHash,
         venue: ClassHash,
         params: VenueParams,
+        outflow: OutflowParams,
     ) {
         assert(token.is_non_zero() && oracle.is_non_zero(), 'VENUE: zero address');
         assert(trading.is_non_zero() && liquidation.is_non_zero(), 'VENUE: zero class');
         assert(money.is_non_zero() && venue.is_non_zero(), 'VENUE: zero class');
         if let Some(fault) = venue_fault(@params) {
+            core::panic_with_felt252(fault);
+        }
+        if let Some(fault) = outflow_fault(@outflow) {
             core::panic_with_felt252(fault);
         }
         self.access.initializer(admin);
@@ -129,6 +151,8 @@ pub mod Clearinghouse {
             VenueSlot { params, mode: Mode::Halted, mode_since, full_since: 0 },
         );
         self.emit(VenueConfigured { params });
+        self.state.outflow.write(pack_outflow(@outflow));
+        self.emit(OutflowConfigured { params: outflow });
     }
 
     #[abi(embed_v0)]
@@ -173,6 +197,18 @@ pub mod Clearinghouse {
             self.money().withdraw(epoch, amount);
         }
 
+        fn return_pending(ref self: ContractState) {
+            self.money().return_pending();
+        }
+
+        fn settle_positions(ref self: ContractState, market: u8, accounts: Span<ContractAddress>) {
+            self.money().settle_positions(market, accounts);
+        }
+
+        fn escape(ref self: ContractState, epoch: u64, amount: u128) {
+            self.money().escape(epoch, amount);
+        }
+
         fn liquidate(ref self: ContractState, epoch: u64, request: LiquidationRequest) {
             self.liquidation().liquidate(epoch, request);
         }
@@ -203,6 +239,26 @@ pub mod Clearinghouse {
 
         fn configure_venue(ref self: ContractState, params: VenueParams) {
             self.venue().configure_venue(params);
+        }
+
+        fn configure_outflow(ref self: ContractState, params: OutflowParams) {
+            self.venue().configure_outflow(params);
+        }
+
+        fn checkpoint_funding(ref self: ContractState, markets: u128) {
+            self.venue().checkpoint_funding(markets);
+        }
+
+        fn announce_restore(ref self: ContractState, market: u8) {
+            self.venue().announce_restore(market);
+        }
+
+        fn cancel_restore(ref self: ContractState, market: u8) {
+            self.venue().cancel_restore(market);
+        }
+
+        fn restore(ref self: ContractState, market: u8) {
+            self.venue().restore(market);
         }
 
         fn collect_fees(ref self: ContractState, account: ContractAddress, amount: u128) {
@@ -308,6 +364,32 @@ pub mod Clearinghouse {
 
         fn venue_params(self: @ContractState) -> VenueParams {
             read_venue(self.state.as_path()).params
+        }
+
+        fn outflow_params(self: @ContractState) -> OutflowParams {
+            read_outflow(self.state.as_path())
+        }
+
+        fn outflow(self: @ContractState) -> OutflowView {
+            outflow_now(self.state.as_path())
+        }
+
+        fn closing(self: @ContractState, market: u8) -> Option<Closing> {
+            unpack_closing(self.state.closings.entry(market).read())
+        }
+
+        fn wound_down_at(self: @ContractState) -> u64 {
+            self.state.wound_down_at.read()
+        }
+
+        fn funding_checkpoint(self: @ContractState, market: u8) -> FundingCheckpoint {
+            let state = self.state.as_path();
+            let slots = state.restores.entry(market).as_ptr();
+            FundingCheckpoint {
+                index: read_checkpoint(state, get_contract_address().into(), market),
+                at: slots.at.read(),
+                restore_from: slots.restore_from.read(),
+            }
         }
 
         fn open_interest(self: @ContractState, market: u8) -> OpenInterest {

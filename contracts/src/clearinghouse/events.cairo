@@ -2,7 +2,7 @@
 //! that the contract's ABI decodes it.
 
 use starknet::ContractAddress;
-use crate::clearinghouse::interface::{MarketParams, Mode, VenueParams};
+use crate::clearinghouse::interface::{MarketParams, Mode, OutflowParams, VenueParams};
 
 /// A fill that settled. Cash is what the account received (below 0: paid), fee apart; 1e-6 USD.
 #[derive(Drop, starknet::Event)]
@@ -229,4 +229,112 @@ pub struct VenueConfigured {
 pub struct Connected {
     #[key]
     pub bridge: ContractAddress,
+}
+
+#[derive(Drop, starknet::Event)]
+pub struct OutflowConfigured {
+    pub params: OutflowParams,
+}
+
+/// Deposits that waited to be credited went back to the account's wallet.
+#[derive(Drop, starknet::Event)]
+pub struct DepositReturned {
+    #[key]
+    pub account: ContractAddress,
+    pub amount: u128,
+}
+
+/// From here on everybody's positions in the market close at this price and funding index; without
+/// an index (`with_funding` false) no funding is settled.
+#[derive(Drop, starknet::Event)]
+pub struct MarketClosed {
+    #[key]
+    pub market: u8,
+    pub price: u64,
+    pub with_funding: bool,
+    pub index: i128,
+}
+
+/// A position closed by settlement; cash in 1e-6 USD, below 0: paid.
+#[derive(Drop, starknet::Event)]
+pub struct PositionSettled {
+    #[key]
+    pub account: ContractAddress,
+    #[key]
+    pub market: u8,
+    /// What it was.
+    pub size: i64,
+    pub price: u64,
+    pub quote: i128,
+    pub funding: i128,
+    /// Of what the account owed with nothing left open: what insurance paid.
+    pub covered: u128,
+    /// After it; below 0 is what is owed still.
+    pub collateral: i128,
+}
+
+/// The last position of a closed market is settled: what rounding left went to insurance.
+#[derive(Drop, starknet::Event)]
+pub struct MarketEmptied {
+    #[key]
+    pub market: u8,
+    pub remainder: u128,
+}
+
+/// Every market closes at its last good mark; the venue stays Halted for good.
+#[derive(Drop, starknet::Event)]
+pub struct WoundDown {
+    #[key]
+    pub caller: ContractAddress,
+    /// Since when it was Halted.
+    pub halted_since: u64,
+}
+
+/// Collateral that left a Halted venue.
+#[derive(Drop, starknet::Event)]
+pub struct Escaped {
+    #[key]
+    pub account: ContractAddress,
+    pub amount: u128,
+    pub collateral: i128,
+}
+
+/// The index that a restore of the market goes back to.
+#[derive(Drop, starknet::Event)]
+pub struct FundingCheckpointed {
+    #[key]
+    pub market: u8,
+    pub index: i128,
+}
+
+#[derive(Drop, starknet::Event)]
+pub struct RestoreAnnounced {
+    #[key]
+    pub market: u8,
+    pub restore_from: u64,
+    /// The index that it would have.
+    pub index: i128,
+    /// What is in the broken slot now, and whether the oracle's growth is broken.
+    pub slot: felt252,
+    pub growth_broken: bool,
+}
+
+#[derive(Drop, starknet::Event)]
+pub struct RestoreCancelled {
+    #[key]
+    pub market: u8,
+    pub caller: ContractAddress,
+}
+
+/// A broken funding index and the one that took its place.
+#[derive(Drop, starknet::Event)]
+pub struct FundingRestored {
+    #[key]
+    pub market: u8,
+    /// What was in the slot.
+    pub slot: felt252,
+    pub growth_broken: bool,
+    pub index: i128,
+    /// When the checkpoint was taken.
+    pub checkpoint_at: u64,
 }

@@ -109,6 +109,47 @@ pub struct VenueParams {
     pub grace_secs: u32,
 }
 
+/// What may leave, and how long owners and the admin wait for what is out of the ordinary.
+#[derive(Copy, Drop, Serde, PartialEq, Debug)]
+pub struct OutflowParams {
+    /// All that leaves margin accounts for wallets is under one quota, a leaky bucket: at most this
+    /// much at once (1e-6 USD), which runs out in `outflow_window` seconds.
+    pub outflow_limit: u128,
+    pub outflow_window: u32,
+    /// Time in Halted before owners may leave by `escape`.
+    pub escape_delay: u32,
+    /// From the announcement of a restored funding index to its execution.
+    pub restore_delay: u32,
+}
+
+/// The quota now; 1e-6 USD.
+#[derive(Copy, Drop, Serde, PartialEq, Debug)]
+pub struct OutflowView {
+    /// What left and has not run out.
+    pub level: u128,
+    /// How much may leave at once.
+    pub room: u128,
+}
+
+/// At what everybody's positions in a market close: its final price or, in a wind-down, its last
+/// good mark; and the funding index then. None: funding is not settled.
+#[derive(Copy, Drop, Serde, PartialEq, Debug)]
+pub struct Closing {
+    pub price: u64,
+    pub index: Option<i128>,
+}
+
+/// What a restore would go back to.
+#[derive(Copy, Drop, Serde, PartialEq, Debug)]
+pub struct FundingCheckpoint {
+    /// None: its seal is broken.
+    pub index: Option<i128>,
+    /// When it was taken; seconds.
+    pub at: u64,
+    /// From when an announced restore can be executed; 0: none is announced.
+    pub restore_from: u64,
+}
+
 #[derive(Copy, Drop, Serde, PartialEq, Debug)]
 pub struct Position {
     pub market: u8,
@@ -154,8 +195,8 @@ pub struct Ledger {
     pub total: i128,
     pub insurance: i128,
     pub fees: i128,
-    /// Funding that payers have settled and receivers have not yet; below 0 while it is the other
-    /// way round.
+    /// Funding, and the value of positions closed by settlement, that payers have settled and
+    /// receivers have not yet; below 0 while it is the other way round.
     pub funding: i128,
     /// Deposits made while Halted, not yet credited.
     pub pending: i128,
@@ -199,9 +240,19 @@ pub trait IClearinghouse<TState> {
     fn deposit_for(ref self: TState, account: ContractAddress, amount: u128);
     /// Credits a deposit that was held while Halted. Anyone.
     fn credit_pending(ref self: TState, account: ContractAddress);
-    /// From the caller's margin account to its wallet. Leaves initial margin, at the worst price of
-    /// what is not Valid.
+    /// From the caller's margin account to its wallet, under the quota. Leaves initial margin, at
+    /// the worst price of what is not Valid.
     fn withdraw(ref self: TState, epoch: u64, amount: u128);
+    /// To the caller's wallet, under the quota: its deposits that wait to be credited.
+    fn return_pending(ref self: TState);
+    /// Anyone: closes what the accounts hold in a settled market at its final price. In Halted only
+    /// after a wind-down began. An account without a position there is passed over.
+    fn settle_positions(ref self: TState, market: u8, accounts: Span<ContractAddress>);
+    /// After `escape_delay` in Halted, whatever the oracle says. With nothing open: `amount` to the
+    /// caller's wallet, under the quota. With something open the venue begins to wind down: every
+    /// market closes at its last good mark for everybody, the caller's positions at once. `amount`
+    /// 0: only that.
+    fn escape(ref self: TState, epoch: u64, amount: u128);
 
     // --- liquidation
     /// Any caller but the account itself, who then owns the position and must meet initial margin.
@@ -223,6 +274,18 @@ pub trait IClearinghouse<TState> {
     fn configure_market(ref self: TState, market: u8, params: MarketParams);
     /// Admin.
     fn configure_venue(ref self: TState, params: VenueParams);
+    /// Admin. In Halted only what holds nobody back who waits to escape.
+    fn configure_outflow(ref self: TState, params: OutflowParams);
+    /// Anyone: the present funding index of each of these listed markets becomes the one that a
+    /// restore goes back to. A broken one is passed over.
+    fn checkpoint_funding(ref self: TState, markets: u128);
+    /// Admin, in Halted: the market's funding is broken and shall be restored.
+    fn announce_restore(ref self: TState, market: u8);
+    /// Admin, guardian, sentinel.
+    fn cancel_restore(ref self: TState, market: u8);
+    /// Admin, in Halted, `restore_delay` after the announcement: the index of a market whose
+    /// funding is broken is that of the last checkpoint.
+    fn restore(ref self: TState, market: u8);
     /// Admin, to a margin account.
     fn collect_fees(ref self: TState, account: ContractAddress, amount: u128);
     /// Anyone: from the caller's margin account into insurance.
@@ -247,6 +310,13 @@ pub trait IClearinghouse<TState> {
     /// All 0 for a market that is not listed.
     fn market_params(self: @TState, market: u8) -> MarketParams;
     fn venue_params(self: @TState) -> VenueParams;
+    fn outflow_params(self: @TState) -> OutflowParams;
+    fn outflow(self: @TState) -> OutflowView;
+    /// None until positions of the market are closed by settlement.
+    fn closing(self: @TState, market: u8) -> Option<Closing>;
+    /// When a wind-down began; 0: none did.
+    fn wound_down_at(self: @TState) -> u64;
+    fn funding_checkpoint(self: @TState, market: u8) -> FundingCheckpoint;
     fn open_interest(self: @TState, market: u8) -> OpenInterest;
     fn funding_index(self: @TState, market: u8) -> i128;
     fn order_hash(self: @TState, order: Order) -> felt252;

@@ -2,7 +2,9 @@
 //! everywhere.
 
 use core::num::traits::Zero;
-use crate::clearinghouse::interface::{MarginTier, MarketParams, Mode, VenueParams};
+use crate::clearinghouse::interface::{
+    Closing, MarginTier, MarketParams, Mode, OutflowParams, VenueParams,
+};
 use crate::gas::rare_path;
 use crate::rules::funding::checksum;
 use crate::rules::modes::{from_rank, rank};
@@ -20,6 +22,9 @@ const TWO_96: u128 = 0x1000000000000000000000000;
 const TWO_127: u128 = 0x80000000000000000000000000000000;
 const TWO_128: felt252 = 0x100000000000000000000000000000000;
 
+/// What the ledger holds, and what one account has or owes, stays below this (1e-6 USD), so that V,
+/// in 1e-16 USD, fits i128 with every position at its largest.
+pub const MAX_COLLATERAL: u128 = 0x40000000000000000000000;
 /// Largest bound of a margin tier, whole USD.
 pub const MAX_TIER_BOUND: u64 = 0xffffffffff;
 /// Largest number of times that an account can raise its epoch.
@@ -118,7 +123,7 @@ fn split(value: u128, unit: u128) -> (u128, u128) {
 
 pub fn pack_account(account: AccountSlot) -> felt252 {
     let magnitude: u128 = crate::rules::risk::magnitude(account.collateral);
-    assert(magnitude < TWO_95, 'STATE: collateral too large');
+    assert(magnitude < MAX_COLLATERAL, 'STATE: collateral too large');
     let collateral = wrap(account.collateral.into(), account.collateral < 0, TWO_96.into());
     account.open.into() + (collateral + account.epoch.into() * TWO_96.into()) * TWO_128
 }
@@ -313,7 +318,10 @@ pub fn unpack_books(slot: felt252) -> BooksSlot {
 }
 
 pub fn pack_custody(custody: CustodySlot) -> felt252 {
-    assert(custody.pending <= custody.total && custody.total < TWO_95, 'LEDGER: amount too large');
+    assert(
+        custody.pending <= custody.total && custody.total < MAX_COLLATERAL,
+        'LEDGER: amount too large',
+    );
     custody.total.into() + custody.pending.into() * TWO_128
 }
 
@@ -347,4 +355,85 @@ pub fn unseal_funding(contract: felt252, market: u8, slot: felt252) -> Option<Fu
             base: unwrap(wide.low, TWO_127, TWO_128).try_into().unwrap(), live: live.is_non_zero(),
         },
     )
+}
+
+/// Limit (96 bits), window (32); escape delay (32), restore delay (32).
+pub fn pack_outflow(params: @OutflowParams) -> felt252 {
+    let low: u128 = *params.outflow_limit + (*params.outflow_window).into() * TWO_96;
+    let high: u128 = (*params.escape_delay).into() + (*params.restore_delay).into() * TWO_32;
+    low.into() + high.into() * TWO_128
+}
+
+pub fn unpack_outflow(slot: felt252) -> OutflowParams {
+    let wide: u256 = slot.into();
+    let (outflow_window, outflow_limit) = split(wide.low, TWO_96);
+    let (restore_delay, escape_delay) = split(wide.high, TWO_32);
+    OutflowParams {
+        outflow_limit,
+        outflow_window: outflow_window.try_into().unwrap(),
+        escape_delay: escape_delay.try_into().unwrap(),
+        restore_delay: restore_delay.try_into().unwrap(),
+    }
+}
+
+/// Index (128 bits, signed), price (64), whether there is an index (1). A closing has a price above
+/// 0, so it is never the empty felt.
+pub fn pack_closing(closing: @Closing) -> felt252 {
+    let price: felt252 = (*closing.price).into();
+    match *closing.index {
+        Some(index) => wrap(index.into(), index < 0, TWO_128) + (price + TWO_64.into()) * TWO_128,
+        None => price * TWO_128,
+    }
+}
+
+pub fn unpack_closing(slot: felt252) -> Option<Closing> {
+    if slot == 0 {
+        return None;
+    }
+    let wide: u256 = slot.into();
+    let (known, price) = split(wide.high, TWO_64);
+    let index = if known == 0 {
+        None
+    } else {
+        unwrap(wide.low, TWO_127, TWO_128).try_into()
+    };
+    Some(Closing { price: price.try_into().unwrap(), index })
+}
+
+#[cfg(test)]
+mod tests {
+    use core::num::traits::Bounded;
+    use crate::clearinghouse::interface::{Closing, OutflowParams};
+    use crate::rules::outflow::MAX_OUTFLOW;
+    use super::{pack_closing, pack_outflow, unpack_closing, unpack_outflow};
+
+    #[test]
+    fn outflow_parameters_packed_and_back() {
+        for params in array![
+            OutflowParams {
+                outflow_limit: 1, outflow_window: 2, escape_delay: 3, restore_delay: 4,
+            },
+            OutflowParams {
+                outflow_limit: MAX_OUTFLOW - 1,
+                outflow_window: Bounded::MAX,
+                escape_delay: Bounded::MAX,
+                restore_delay: Bounded::MAX,
+            },
+        ] {
+            assert!(unpack_outflow(pack_outflow(@params)) == params);
+        }
+    }
+
+    #[test]
+    fn closings_packed_and_back() {
+        assert!(unpack_closing(0) == None);
+        for price in array![1, Bounded::MAX] {
+            for index in array![
+                None, Some(0), Some(1), Some(-1), Some(Bounded::MAX), Some(Bounded::MIN),
+            ] {
+                let closing = Closing { price, index };
+                assert!(unpack_closing(pack_closing(@closing)) == Some(closing));
+            }
+        }
+    }
 }

@@ -8,11 +8,13 @@ use starknet::storage::{
 use starknet::storage_access::{StorageBaseAddress, storage_address_from_base_and_offset};
 use starknet::syscalls::{storage_read_syscall, storage_write_syscall};
 use starknet::{ContractAddress, SyscallResultTrait};
+use crate::clearinghouse::interface::OutflowParams;
 use crate::clearinghouse::slots::{
     AccountSlot, BooksSlot, CustodySlot, OrderSlot, PositionSlot, VenueSlot, pack_account,
     pack_books, pack_custody, pack_order, pack_position, pack_venue, unpack_account, unpack_books,
-    unpack_custody, unpack_order, unpack_position, unpack_venue,
+    unpack_custody, unpack_order, unpack_outflow, unpack_position, unpack_venue,
 };
+use crate::rules::bucket::{Bucket, BucketPacking};
 
 #[starknet::storage_node]
 pub struct State {
@@ -39,6 +41,26 @@ pub struct State {
     pub books: felt252,
     /// `CustodySlot`.
     pub custody: felt252,
+    /// `OutflowParams`, and the bucket of what left.
+    pub outflow: felt252,
+    pub outflow_bucket: Bucket,
+    pub restores: Map<u8, RestoreSlots>,
+    /// `Closing`, and the value that closed positions paid in more than was paid out to others;
+    /// 1e-6 USD.
+    pub closings: Map<u8, felt252>,
+    pub pots: Map<u8, felt252>,
+    pub wound_down_at: u64,
+}
+
+/// What a market's funding can be restored to.
+#[derive(Copy, Drop, starknet::Store)]
+pub struct RestoreSlots {
+    /// The index, sealed.
+    pub checkpoint: felt252,
+    /// When it was taken.
+    pub at: u64,
+    /// From when an announced restore can be executed; 0: none is announced.
+    pub restore_from: u64,
 }
 
 /// One market, in consecutive slots.
@@ -59,6 +81,10 @@ pub struct MarketSlots {
 
 pub type ReadState = StoragePath<State>;
 pub type WriteState = StoragePath<Mutable<State>>;
+
+pub fn read_outflow(state: ReadState) -> OutflowParams {
+    unpack_outflow(state.outflow.read())
+}
 
 pub fn read_venue(state: ReadState) -> VenueSlot {
     unpack_venue(state.venue.read())

@@ -1,5 +1,7 @@
 mod access;
 mod conservation;
+mod damage;
+mod escape;
 mod fills;
 mod funding;
 mod here;
@@ -7,5 +9,8 @@ mod liquidation;
 mod modes;
 mod money;
 mod orders;
+mod outflow;
+mod restore;
+mod settlement;
 mod setup;
 mod venue;

@@ -1,5 +1,5 @@
 use starknet::ContractAddress;
-use crate::clearinghouse::interface::{MarketParams, Mode, VenueParams};
+use crate::clearinghouse::interface::{MarketParams, Mode, OutflowParams, VenueParams};
 
 #[starknet::interface]
 pub trait IVenue<TState> {
@@ -10,6 +10,11 @@ pub trait IVenue<TState> {
     fn configure_market(ref self: TState, market: u8, params: MarketParams);
     fn configure_venue(ref self: TState, params: VenueParams);
     fn connect(ref self: TState, bridge: ContractAddress);
+    fn configure_outflow(ref self: TState, params: OutflowParams);
+    fn checkpoint_funding(ref self: TState, markets: u128);
+    fn announce_restore(ref self: TState, market: u8);
+    fn cancel_restore(ref self: TState, market: u8);
+    fn restore(ref self: TState, market: u8);
 }
 
 /// The mode, the epoch and the configuration. Runs on the clearinghouse's storage, by library call.
@@ -22,23 +27,30 @@ pub mod Venue {
     };
     use starknet::{ContractAddress, get_block_timestamp, get_caller_address, get_contract_address};
     use crate::access::component::AccessComponent;
-    use crate::clearinghouse::bitmap::mask;
+    use crate::clearinghouse::bitmap::{markets_in, mask};
     use crate::clearinghouse::book::mode_in_force;
     use crate::clearinghouse::events::{
-        Connected, EpochChanged, FundingBroken, FundingRebased, MarketConfigured, MarketListed,
-        ModeChanged, VenueConfigured,
+        Connected, EpochChanged, FundingBroken, FundingCheckpointed, FundingRebased,
+        FundingRestored, MarketConfigured, MarketListed, ModeChanged, OutflowConfigured,
+        RestoreAnnounced, RestoreCancelled, VenueConfigured,
     };
-    use crate::clearinghouse::funding::{all_sealed, rebase};
-    use crate::clearinghouse::interface::{MarketParams, Mode, VenueParams};
+    use crate::clearinghouse::funding::{
+        all_sealed, assess, index_now, mend, rebase, write_checkpoint,
+    };
+    use crate::clearinghouse::interface::{MarketParams, Mode, OutflowParams, VenueParams};
     use crate::clearinghouse::slots::{
-        FundingSlot, VenueSlot, pack_pair, pack_tiers, pack_trade, seal_funding, trade_of,
-        unpack_tiers, unpack_trade,
+        FundingSlot, VenueSlot, pack_outflow, pack_pair, pack_tiers, pack_trade, seal_funding,
+        trade_of, unpack_tiers, unpack_trade,
     };
-    use crate::clearinghouse::state::{MarketSlots, State, read_custody, read_venue, write_venue};
+    use crate::clearinghouse::state::{
+        MarketSlots, State, read_custody, read_outflow, read_venue, write_venue,
+    };
     use crate::oracle::interface::{IOracleDispatcher, IOracleDispatcherTrait, MarketStatus};
     use crate::rules::config::{market_fault, raises_fractions, venue_fault};
     use crate::rules::modes::{Action, allows, is_down, is_one_step_up};
+    use crate::rules::outflow::{holds_back, outflow_fault};
     use crate::token::interface::{IERC20Dispatcher, IERC20DispatcherTrait};
+    use crate::units::MAX_MARKETS;
     use crate::upgrades::interface::INamed;
     use crate::upgrades::names;
 
@@ -65,6 +77,11 @@ pub mod Venue {
         MarketConfigured: MarketConfigured,
         VenueConfigured: VenueConfigured,
         Connected: Connected,
+        OutflowConfigured: OutflowConfigured,
+        FundingCheckpointed: FundingCheckpointed,
+        RestoreAnnounced: RestoreAnnounced,
+        RestoreCancelled: RestoreCancelled,
+        FundingRestored: FundingRestored,
     }
 
     #[abi(embed_v0)]
@@ -84,6 +101,7 @@ pub mod Venue {
                 self.access.assert_admin();
                 assert(is_one_step_up(venue.mode, mode), 'MODE: one step up at a time');
                 assert(report_hash != 0, 'MODE: no integrity report');
+                assert(self.state.wound_down_at.read() == 0, 'MODE: winding down');
                 self.assert_may_rise(@venue);
             }
             self.change_mode(venue, mode, report_hash);
@@ -141,6 +159,7 @@ pub mod Venue {
                         interest: 0,
                     },
                 );
+            write_checkpoint(self.state.as_path(), contract, market, 0);
             self.state.names.entry(name).write(market + 1);
             self.state.listed.write(listed | bit);
             self.emit(MarketListed { market, name, params });
@@ -181,6 +200,78 @@ pub mod Venue {
             self.state.bridge.write(bridge);
             self.emit(Connected { bridge });
         }
+
+        fn configure_outflow(ref self: ContractState, params: OutflowParams) {
+            self.access.assert_admin();
+            if let Some(fault) = outflow_fault(@params) {
+                core::panic_with_felt252(fault);
+            }
+            let state = self.state.as_path();
+            let old = read_outflow(state.as_non_mut());
+            // Who waits to escape is not made to wait longer.
+            assert(
+                self.stored().mode != Mode::Halted || !holds_back(@old, @params),
+                'OUTFLOW: holds back in halted',
+            );
+            state.outflow.write(pack_outflow(@params));
+            self.emit(OutflowConfigured { params });
+        }
+
+        fn checkpoint_funding(ref self: ContractState, markets: u128) {
+            let state = self.state.as_path();
+            assert(markets & state.listed.read() == markets, 'MARKET: not listed');
+            let contract: felt252 = get_contract_address().into();
+            let mut growths = self.oracle().growths(markets);
+            for market in markets_in(markets) {
+                let market = *market;
+                let growth = *growths.pop_front().expect('ORACLE: missing growth');
+                if let Some(index) = index_now(state.as_non_mut(), market, growth) {
+                    write_checkpoint(state, contract, market, index);
+                    self.emit(FundingCheckpointed { market, index });
+                }
+            }
+        }
+
+        fn announce_restore(ref self: ContractState, market: u8) {
+            self.access.assert_admin();
+            self.assert_mendable(market);
+            let state = self.state.as_path();
+            let damage = assess(state.as_non_mut(), market);
+            let delay: u64 = read_outflow(state.as_non_mut()).restore_delay.into();
+            let restore_from = get_block_timestamp() + delay;
+            state.restores.entry(market).as_ptr().restore_from.write(restore_from);
+            let (index, slot, growth_broken) = (damage.index, damage.slot, damage.growth_broken);
+            self.emit(RestoreAnnounced { market, restore_from, index, slot, growth_broken });
+        }
+
+        fn cancel_restore(ref self: ContractState, market: u8) {
+            self.access.assert_can_stop();
+            let restore_from = self.state.restores.entry(market).as_ptr().restore_from;
+            assert(restore_from.read() != 0, 'FUNDING: not announced');
+            restore_from.write(0);
+            self.emit(RestoreCancelled { market, caller: get_caller_address() });
+        }
+
+        fn restore(ref self: ContractState, market: u8) {
+            self.access.assert_admin();
+            self.assert_mendable(market);
+            let state = self.state.as_path();
+            let restore_from = state.restores.entry(market).as_ptr().restore_from.read();
+            assert(restore_from != 0, 'FUNDING: not announced');
+            assert(get_block_timestamp() >= restore_from, 'FUNDING: restore too early');
+            let damage = assess(state.as_non_mut(), market);
+            mend(state, market, @damage);
+            self
+                .emit(
+                    FundingRestored {
+                        market,
+                        slot: damage.slot,
+                        growth_broken: damage.growth_broken,
+                        index: damage.index,
+                        checkpoint_at: damage.checkpoint_at,
+                    },
+                );
+        }
     }
 
     #[generate_trait]
@@ -191,6 +282,13 @@ pub mod Venue {
 
         fn oracle(self: @ContractState) -> IOracleDispatcher {
             IOracleDispatcher { contract_address: self.state.oracle.read() }
+        }
+
+        /// Only what stands still is mended.
+        fn assert_mendable(self: @ContractState, market: u8) {
+            let listed = self.state.listed.read();
+            assert(market < MAX_MARKETS && listed & mask(market) != 0, 'MARKET: not listed');
+            assert(self.stored().mode == Mode::Halted, 'MODE: not halted');
         }
 
         /// What must be true before the venue allows more: it was long enough in its mode, the

@@ -23,12 +23,15 @@ pub enum Action {
     /// Configure guards, list a market, lower margin fractions.
     Configure,
     RaiseFractions,
+    /// Settlement of a settled market.
+    SettlePositions,
 }
 
 pub fn allows(mode: Mode, action: Action) -> bool {
     match action {
         Action::Cancel | Action::RegisterKey | Action::Configure => true,
-        Action::Deposit | Action::Withdraw | Action::FillReducing => mode != Mode::Halted,
+        Action::Deposit | Action::Withdraw | Action::FillReducing |
+        Action::SettlePositions => mode != Mode::Halted,
         Action::FillPosting | Action::VaultMove => mode == Mode::PostOnly || mode == Mode::Full,
         Action::FillOpening | Action::Liquidate => mode == Mode::Full,
         Action::RaiseFractions => mode == Mode::Halted || mode == Mode::CancelOnly,
@@ -108,6 +111,7 @@ mod tests {
         row(Action::Liquidate, false, false, false, true);
         row(Action::VaultMove, false, false, true, true);
         row(Action::RaiseFractions, true, true, false, false);
+        row(Action::SettlePositions, false, true, true, true);
     }
 
     #[test]

@@ -162,7 +162,9 @@ async def _contracts(
     reporters = [member.address for role, member in operators.items() if role.startswith(REPORTER)]
     oracle = await put("Oracle", owner, profile.oracle.quorum, profile.oracle.max_silence, reporters)
     libraries = [build.classes[name].class_hash for name in LIBRARIES]
-    clearinghouse = await put("Clearinghouse", owner, token, oracle, *libraries, asdict(profile.venue))
+    clearinghouse = await put(
+        "Clearinghouse", owner, token, oracle, *libraries, asdict(profile.venue), asdict(profile.outflow)
+    )
     vault = await put(
         "Vault", owner, profile.vault.name, profile.vault.symbol, token, clearinghouse, profile.vault.lock_secs
     )

@@ -1,20 +1,13 @@
 //! The funding index: it runs while Full, it never jumps, nobody can write it.
 
-use starknet::storage::{
-    StorageAsPath, StorageAsPointer, StoragePathEntry, StoragePointerReadAccess,
-    StoragePointerWriteAccess,
-};
-use starknet::testing::set_contract_address;
-use crate::clearinghouse::contract::Clearinghouse;
 use crate::clearinghouse::interface::{IClearinghouseSafeDispatcherTrait, Mode, Order};
-use crate::clearinghouse::tests::here::{HereTrait, OracleHereTrait, by, enter};
+use crate::clearinghouse::tests::damage::{read_funding, write_funding, write_growth};
+use crate::clearinghouse::tests::here::{HereTrait, OracleHereTrait, by};
 use crate::clearinghouse::tests::setup::{
     BTC, BTC_PRICE, ETH, ETH_PRICE, House, ONE, accepted, after, assert_balanced, assert_refused,
     buying, collateral, fill, fund, go_up_to, guard, listed, move_to, open, order, params, person,
     refused, report, report_one, safe, size, trade,
 };
-use crate::oracle::book;
-use crate::oracle::contract::Oracle;
 use crate::oracle::interface::MarketStatus;
 
 const PEOPLE: [felt252; 3] = ['alice', 'bob', 'carol'];
@@ -118,31 +111,6 @@ fn longs_pay_shorts_when_they_settle_it() {
     assert!(collateral(house, 'bob') == bob + 2_400 - 4_000_000_000 - 4_000_000);
     assert!(house.venue.ledger().funding == 0);
     assert_balanced(house, PEOPLE.span());
-}
-
-/// As something outside a transaction would write it.
-fn write_funding(house: House, market: u8, slot: felt252) {
-    let before = enter(house.venue.address);
-    let mut contract = Clearinghouse::contract_state_for_testing();
-    contract.state.as_path().markets.entry(market).as_ptr().funding.write(slot);
-    set_contract_address(before);
-}
-
-fn read_funding(house: House, market: u8) -> felt252 {
-    let before = enter(house.venue.address);
-    let contract = @Clearinghouse::contract_state_for_testing();
-    let slot = contract.state.as_path().markets.entry(market).as_ptr().funding.read();
-    set_contract_address(before);
-    slot
-}
-
-/// The oracle's slot of a market's growth, likewise.
-fn write_growth(house: House, market: u8, slot: felt252) {
-    let before = enter(house.oracle.address);
-    let contract = @Oracle::contract_state_for_testing();
-    let base = contract.markets.entry(market).as_ptr().__storage_pointer_address__;
-    book::write_funding(base, slot);
-    set_contract_address(before);
 }
 
 /// The incident's fault: an index of 0 that came from no transaction.

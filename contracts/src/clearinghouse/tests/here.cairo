@@ -8,8 +8,9 @@ use starknet::{ContractAddress, get_contract_address};
 use crate::access::interface::IAccess;
 use crate::clearinghouse::contract::Clearinghouse;
 use crate::clearinghouse::interface::{
-    AccountView, Fill, IClearinghouse, Ledger, LiquidationRequest, MarginView, MarketParams, Mode,
-    OpenInterest, Order, Position, VenueParams,
+    AccountView, Closing, Fill, FundingCheckpoint, IClearinghouse, Ledger, LiquidationRequest,
+    MarginView, MarketParams, Mode, OpenInterest, Order, OutflowParams, OutflowView, Position,
+    VenueParams,
 };
 use crate::clearinghouse::liquidation::{ILiquidation, Liquidation};
 use crate::clearinghouse::money::{IMoney, Money};
@@ -293,6 +294,102 @@ pub impl HereImpl of HereTrait {
         let before = enter(self.address);
         let state = @Clearinghouse::contract_state_for_testing();
         let view = IClearinghouse::trading_key_expiry(state, account, key);
+        set_contract_address(before);
+        view
+    }
+
+    fn return_pending(self: Here) {
+        let before = enter(self.address);
+        let mut state = Money::contract_state_for_testing();
+        IMoney::return_pending(ref state);
+        set_contract_address(before);
+    }
+
+    fn settle_positions(self: Here, market: u8, accounts: Span<ContractAddress>) {
+        let before = enter(self.address);
+        let mut state = Money::contract_state_for_testing();
+        IMoney::settle_positions(ref state, market, accounts);
+        set_contract_address(before);
+    }
+
+    fn escape(self: Here, epoch: u64, amount: u128) {
+        let before = enter(self.address);
+        let mut state = Money::contract_state_for_testing();
+        IMoney::escape(ref state, epoch, amount);
+        set_contract_address(before);
+    }
+
+    fn configure_outflow(self: Here, params: OutflowParams) {
+        let before = enter(self.address);
+        let mut state = Venue::contract_state_for_testing();
+        IVenue::configure_outflow(ref state, params);
+        set_contract_address(before);
+    }
+
+    fn checkpoint_funding(self: Here, markets: u128) {
+        let before = enter(self.address);
+        let mut state = Venue::contract_state_for_testing();
+        IVenue::checkpoint_funding(ref state, markets);
+        set_contract_address(before);
+    }
+
+    fn announce_restore(self: Here, market: u8) {
+        let before = enter(self.address);
+        let mut state = Venue::contract_state_for_testing();
+        IVenue::announce_restore(ref state, market);
+        set_contract_address(before);
+    }
+
+    fn cancel_restore(self: Here, market: u8) {
+        let before = enter(self.address);
+        let mut state = Venue::contract_state_for_testing();
+        IVenue::cancel_restore(ref state, market);
+        set_contract_address(before);
+    }
+
+    fn restore(self: Here, market: u8) {
+        let before = enter(self.address);
+        let mut state = Venue::contract_state_for_testing();
+        IVenue::restore(ref state, market);
+        set_contract_address(before);
+    }
+
+    fn outflow_params(self: Here) -> OutflowParams {
+        let before = enter(self.address);
+        let state = @Clearinghouse::contract_state_for_testing();
+        let view = IClearinghouse::outflow_params(state);
+        set_contract_address(before);
+        view
+    }
+
+    fn outflow(self: Here) -> OutflowView {
+        let before = enter(self.address);
+        let state = @Clearinghouse::contract_state_for_testing();
+        let view = IClearinghouse::outflow(state);
+        set_contract_address(before);
+        view
+    }
+
+    fn closing(self: Here, market: u8) -> Option<Closing> {
+        let before = enter(self.address);
+        let state = @Clearinghouse::contract_state_for_testing();
+        let view = IClearinghouse::closing(state, market);
+        set_contract_address(before);
+        view
+    }
+
+    fn wound_down_at(self: Here) -> u64 {
+        let before = enter(self.address);
+        let state = @Clearinghouse::contract_state_for_testing();
+        let view = IClearinghouse::wound_down_at(state);
+        set_contract_address(before);
+        view
+    }
+
+    fn funding_checkpoint(self: Here, market: u8) -> FundingCheckpoint {
+        let before = enter(self.address);
+        let state = @Clearinghouse::contract_state_for_testing();
+        let view = IClearinghouse::funding_checkpoint(state, market);
         set_contract_address(before);
         view
     }

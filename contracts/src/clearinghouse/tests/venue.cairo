@@ -121,7 +121,8 @@ fn it_is_connected_once() {
 #[test]
 fn a_faulty_deployment_fails() {
     let good = array![
-        'admin', 'token', 'oracle', 'trading', 'liquidation', 'money', 'venue', 500, 5, 60, 60,
+        'admin', 'token', 'oracle', 'trading', 'liquidation', 'money', 'venue', 500, 5, 60, 60, 1,
+        2, 3, 4,
     ]
         .span();
     let deploy = |place: u32, value: felt252| -> Result<(), Array<felt252>> {
@@ -148,7 +149,8 @@ fn a_faulty_deployment_fails() {
         (0, 'ACCESS: zero admin'), (1, 'VENUE: zero address'), (2, 'VENUE: zero address'),
         (3, 'VENUE: zero class'), (4, 'VENUE: zero class'), (5, 'VENUE: zero class'),
         (6, 'VENUE: zero class'), (8, 'VENUE: post band'), (9, 'VENUE: dwell time'),
-        (10, 'VENUE: grace time'),
+        (10, 'VENUE: grace time'), (11, 'OUTFLOW: limit'), (12, 'OUTFLOW: window'),
+        (13, 'OUTFLOW: escape delay'), (14, 'OUTFLOW: restore delay'),
     ] {
         refused(deploy(place, 0), reason);
     }
