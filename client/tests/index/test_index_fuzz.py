@@ -161,7 +161,7 @@ async def live(devnet: Devnet, seed: int, folder: Path) -> None:
         devnet.revert(begin)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 async def test_some_lives_of_a_chain(own_devnet: Devnet, seed: int, tmp_path: Path) -> None:
     await live(own_devnet, seed, tmp_path / "life")
 

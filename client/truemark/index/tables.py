@@ -173,6 +173,7 @@ events = Table(
     **_CLUSTERED,
 )
 Index("events_address", events.c.address, events.c.block, events.c.tx_index, events.c.event_index)
+Index("events_name", events.c.name, events.c.block, events.c.tx_index, events.c.event_index)
 Index("events_selector", events.c.selector, events.c.block, events.c.tx_index, events.c.event_index)
 
 #: Which events name an address in a field of that type.
