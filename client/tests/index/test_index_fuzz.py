@@ -23,7 +23,8 @@ _ACTIONS = {
     "transactions": 6,
     "empty": 4,
     "abort": 4,
-    "replace": 4,
+    "replace": 3,
+    "disguise": 5,
     "revert": 3,
     "snapshot": 3,
     "write": 4,
@@ -68,6 +69,27 @@ class Life:
             self._abort(first)
             for _ in range(first, head + 1):
                 self.chance.choice((self.devnet.empty, self.devnet.mint))()
+
+    def disguise(self) -> None:
+        """Replaces a block with another one, and those above it with their like: same kind, same time."""
+        head = self.devnet.head
+        if head <= self.floor:
+            return
+        first = self.chance.randint(max(self.floor + 1, head - 4), head)
+        old = [
+            self.devnet.call("starknet_getBlockWithTxHashes", block_id={"block_number": number})
+            for number in range(first, head + 1)
+        ]
+        self._abort(first)
+        self.values += 1
+        for block in old:
+            self.devnet.call("devnet_setTime", time=block["timestamp"], generate_block=False)
+            if block["block_number"] == first:
+                self.devnet.mint(0x79, 10**6 + self.values)
+            elif block["transactions"]:
+                self.devnet.mint()
+            else:
+                self.devnet.empty()
 
     def snapshot(self) -> None:
         self.snapshots.append((self.devnet.snapshot(), dict(self.writes)))
