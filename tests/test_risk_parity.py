@@ -1,4 +1,5 @@
-"""`truemark.risk` against the Cairo rules on a node: equal to the unit on random inputs and at every edge.
+"""`truemark.risk` and `truemark.waterfall` against the Cairo rules on a node: equal to the unit on random inputs and at
+every edge.
 
 The contract answers in batches, so one run of hundreds of cases costs a few dozen calls.
 """
@@ -12,7 +13,7 @@ from statistics import median
 from typing import Any, TypeVar
 
 import pytest
-from truemark import risk
+from truemark import risk, waterfall
 from truemark.contract import Contract
 from truemark.funding import accrual
 from truemark.risk import Holding, LiquidationCase, LiquidationTerms, MarginTier, Tiers
@@ -124,7 +125,7 @@ async def answers(contract: Contract, function: str, cases: Sequence[Any], batch
 def same(cases: Sequence[Any], told: Sequence[Any], mine: Sequence[Any]) -> None:
     """Names the first case on which the two differ."""
     for case, theirs, ours in zip(cases, told, mine, strict=True):
-        assert theirs == ours, f"{case}: the contract says {theirs}, truemark.risk {ours}"
+        assert theirs == ours, f"{case}: the contract says {theirs}, the client {ours}"
 
 
 def health(value: int, requirement: int, value_after: int, requirement_after: int) -> dict[str, int]:
@@ -304,6 +305,111 @@ async def test_bands_are_equal(rules_parity: Contract, seed: int, count: int) ->
     cases = many(count, case)
     told = await answers(rules_parity, "bands", cases)
     same(cases, told, [(risk.within_band(**case),) * 2 for case in cases])
+
+
+@runs
+async def test_storm_buckets_are_equal(rules_parity: Contract, seed: int, count: int) -> None:
+    draw = Draw(seed)
+
+    def case() -> dict[str, Any]:
+        mark = draw.price()
+        lot = draw.random.choice([1, 10, 1_000, 10_000_000])
+        whole = draw.size(mark, 2 ** draw.random.choice([60, 75, 90]))
+        size = draw.random.choice([whole, min(whole, -(-whole // 5)), max(1, draw.magnitude(whole))])
+        interest = draw.random.choice([whole, draw.magnitude(U64_MAX), 0])
+        floor = draw.random.choice([0, draw.magnitude(2**97), max(0, size * mark + draw.random.choice([-1, 0, 1]))])
+        terms = {"window": draw.random.choice([0, 1, 300, 2_592_000]), "bps": draw.bps(), "floor": floor}
+        since = draw.magnitude(2**40)
+        now = max(0, since + draw.random.choice([-1, 0, 1, 299, 300, 2_592_000]))
+        used = draw.random.choice([0, draw.magnitude(2**100), floor, max(0, floor - size * mark // 3)])
+        storm = {"used": used, "since": since, "dry": draw.random.random() < 0.5}
+        sizes = {"interest": interest, "mark": mark, "size": size, "whole": whole, "lot": lot}
+        return {"storm": storm, "terms": terms, "now": now, **sizes}
+
+    cases = many(count, case)
+    told = await answers(rules_parity, "storms", cases)
+    mine = []
+    for one in cases:
+        terms = waterfall.StormTerms(**one["terms"])
+        now = waterfall.storm_now(waterfall.Storm(**one["storm"]), terms, one["now"])
+        limit = waterfall.storm_limit(terms, one["interest"], one["mark"])
+        left = waterfall.storm_left(now, limit)
+        cut = waterfall.storm_cut(one["size"], one["whole"], one["lot"], one["mark"], left)
+        after = waterfall.storm_after(now, cut * one["mark"], cut != one["size"])
+        mine.append({"limit": limit, "left": left, "cut": cut, "after": asdict(after)})
+    same(cases, told, mine)
+    # Wholes, parts and nothing at all are among them.
+    cuts = {(answer["cut"] == 0, answer["cut"] == one["size"]) for one, answer in zip(cases, mine, strict=True)}
+    assert cuts == {(True, False), (False, True), (False, False)}
+
+
+@runs
+async def test_reliefs_are_equal(rules_parity: Contract, seed: int, count: int) -> None:
+    draw = Draw(seed)
+
+    def case() -> dict[str, int]:
+        limit = 2 ** draw.random.choice([3, 40, 80, 126])
+        requirement = draw.magnitude(limit)
+        value = draw.signed(limit)
+        after = draw.random.choice([value, value - draw.magnitude(min(UNIT, limit)), draw.signed(limit)])
+        left = draw.magnitude(requirement) if draw.random.random() < 0.9 else draw.magnitude(limit)
+        return health(value, requirement, after, left)
+
+    cases = many(count, case)
+    cases += [health(v, r, w, s) for v in (-1, 0, 1) for w in (-1, 0, 1) for r in (0, 1, 2) for s in (0, 1, 2)]
+    cases.append(health(-I128_MAX - 1, U128_MAX, -I128_MAX - 1, 0))
+    told = await answers(rules_parity, "reliefs", cases)
+    same(cases, told, [waterfall.relief(**case) for case in cases])
+
+
+@runs
+async def test_backstops_are_equal(rules_parity: Contract, seed: int, count: int) -> None:
+    draw = Draw(seed)
+
+    def case() -> dict[str, Any]:
+        case, terms, _ = draw.liquidation()
+        if draw.random.random() < 0.7:
+            case = replace(case, value=-draw.magnitude(max(case.requirement, 1)))
+        size = draw.random.choice([abs(case.size), max(1, draw.magnitude(abs(case.size)))])
+        need = waterfall.relief_at(case, size)
+        budget = max(0, draw.random.choice([need, need - 1, need // 2, draw.magnitude(need + 1), 0]))
+        room = draw.magnitude(budget)
+        return {
+            "case": asdict(case),
+            "lot": terms.lot_size,
+            "size": size,
+            "room": room,
+            "insurance": budget - room,
+        }
+
+    cases = many(count, case)
+    told = await answers(rules_parity, "backstops", cases)
+    mine = []
+    for one in cases:
+        fields = {**one["case"], "tiers": tiers_of(one["case"]["tiers"])}
+        what = LiquidationCase(**fields)
+        need = waterfall.relief_at(what, one["size"])
+        budget = one["room"] + one["insurance"]
+        paid = waterfall.payers(need, one["room"], one["insurance"])
+        affordable = waterfall.affordable_size(what, one["lot"], one["size"], budget)
+        mine.append(
+            {
+                "deep": waterfall.is_deep(what.value, what.requirement),
+                "need": need,
+                "affordable": affordable,
+                "payers": None if paid is None else asdict(paid),
+                "rank": waterfall.leverage_rank(what.value, what.requirement),
+            }
+        )
+        # What it is for: never more than the budget, and V/R of what is left does not fall.
+        assert affordable == 0 or waterfall.relief_at(what, affordable) <= budget
+        value_after, left, _ = risk.after_transfer(what, affordable)
+        value_after += waterfall.relief_at(what, affordable) * UNIT
+        if left < what.requirement:
+            assert risk.healthier(what.value, what.requirement, value_after, left)
+    same(cases, told, mine)
+    taken = {(one["affordable"] == 0, one["affordable"] == case["size"]) for case, one in zip(cases, mine, strict=True)}
+    assert taken == {(True, False), (False, True), (False, False)}
 
 
 # What the client has no copy of is held to its definition.

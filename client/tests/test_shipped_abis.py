@@ -26,7 +26,9 @@ def test_the_accounts_that_devnet_ships_take_lists_of_calls() -> None:
 
 
 def test_the_clearinghouse_and_its_classes_are_one_abi() -> None:
-    whole = Abi.load("Clearinghouse").joined(*(Abi.load(name) for name in ("Trading", "Liquidation", "Money", "Venue")))
+    whole = Abi.load("Clearinghouse").joined(
+        *(Abi.load(name) for name in ("Trading", "Liquidation", "Money", "Venue", "Waterfall"))
+    )
     assert {"FillSettled", "Liquidated", "Deposited", "ModeChanged", "RoleGranted"} <= set(whole.event_names())
     assert all(len(layouts) == 1 for layouts in whole._events._layouts.values())
 

@@ -70,7 +70,8 @@ class Deployment:
     l1_chain_id: int
     #: Oracle, Clearinghouse, Vault, Bridge, CollateralToken.
     contracts: Mapping[str, ContractInfo]
-    #: Classes that run by library call on a contract's storage: Trading, Liquidation, Money, Venue.
+    #: Classes that run by library call on a contract's storage: Trading, Liquidation, Money, Venue,
+    #: Waterfall.
     classes: Mapping[str, int]
     #: TestUSDC, Messaging, CollateralBridge.
     l1: Mapping[str, str]

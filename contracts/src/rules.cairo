@@ -10,3 +10,5 @@ pub mod modes;
 pub mod outflow;
 pub mod parity;
 pub mod risk;
+pub mod storm;
+pub mod waterfall;

@@ -25,7 +25,7 @@ from truemark.errors import TruemarkError
 from truemark_devnet.paths import checkout
 from truemark_devnet.toolchain import find_tool
 
-#: What a release declares. The clearinghouse is one contract over four more classes.
+#: What a release declares. The clearinghouse is one contract over five more classes.
 CLASSES: dict[str, str] = {
     "CollateralToken": "truemark::token::contract::CollateralToken",
     "Bridge": "truemark::bridge::contract::Bridge",
@@ -35,6 +35,7 @@ CLASSES: dict[str, str] = {
     "Liquidation": "truemark::clearinghouse::liquidation::Liquidation",
     "Money": "truemark::clearinghouse::money::Money",
     "Venue": "truemark::clearinghouse::venue::Venue",
+    "Waterfall": "truemark::clearinghouse::waterfall::Waterfall",
     "Vault": "truemark::vault::contract::Vault",
 }
 #: Declared by tests only.

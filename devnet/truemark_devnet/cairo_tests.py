@@ -37,7 +37,9 @@ class Group:
     without: tuple[str, ...]
 
 
-_CLASSES = tuple(f"clearinghouse/{name}" for name in ("contract", "trading", "liquidation", "money", "venue"))
+_CLASSES = tuple(
+    f"clearinghouse/{name}" for name in ("contract", "trading", "liquidation", "money", "venue", "waterfall")
+)
 _PARITY = "rules/parity"
 #: Every room with tests is in one group.
 GROUPS: Final[Mapping[str, Group]] = {

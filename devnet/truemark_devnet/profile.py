@@ -19,6 +19,8 @@ MAX_TIERS = 3
 MAX_FEE_BPS = 1_000
 #: The longest time that the clearinghouse lets anybody wait, seconds.
 MAX_DELAY = 2_592_000
+#: The least storm ration that it takes, USD.
+MIN_STORM_FLOOR_USD = 1_000
 _T = TypeVar("_T")
 
 
@@ -39,6 +41,18 @@ class VenueParams:
     post_band_bps: int
     dwell_secs: int
     grace_secs: int
+
+
+@dataclass(frozen=True)
+class WaterfallParams:
+    """What stands behind the liquidators, in the contract's units: amounts 1e-6 USD, times in seconds."""
+
+    storm_window: int
+    storm_bps: int
+    storm_floor: int
+    backstop_secs: int
+    loss_cap: int
+    loss_window: int
 
 
 @dataclass(frozen=True)
@@ -115,6 +129,7 @@ class Profile:
     description: str
     oracle: OracleParams
     venue: VenueParams
+    waterfall: WaterfallParams
     outflow: OutflowParams
     vault: VaultParams
     markets: tuple[MarketProfile, ...]
@@ -155,6 +170,7 @@ def profile_from(raw: Mapping[str, Any], *, name: str, where: str) -> Profile:
     description = top.text("description")
     oracle = _fill(OracleParams, top.section("oracle"))
     venue = _fill(VenueParams, top.section("venue"))
+    waterfall = _waterfall(top.section("waterfall"))
     outflow = _outflow(top.section("outflow"))
     vault_section = top.section("vault")
     vault = VaultParams(vault_section.text("name"), vault_section.text("symbol"), vault_section.whole("lock_secs"))
@@ -169,6 +185,7 @@ def profile_from(raw: Mapping[str, Any], *, name: str, where: str) -> Profile:
         description=description,
         oracle=oracle,
         venue=venue,
+        waterfall=waterfall,
         outflow=outflow,
         vault=vault,
         markets=tuple(
@@ -189,6 +206,19 @@ def guard_from(raw: Mapping[str, Any], where: str) -> dict[str, int]:
     values = {key: section.whole(key, minimum=int(never_zero)) for key, never_zero in limits.items()}
     section.done()
     return {**prices, **values}
+
+
+def _waterfall(section: _Section) -> WaterfallParams:
+    filled = WaterfallParams(
+        storm_window=section.whole("storm_window", minimum=1, maximum=MAX_DELAY),
+        storm_bps=section.whole("storm_bps", maximum=10_000),
+        storm_floor=section.whole("storm_floor_usd", minimum=MIN_STORM_FLOOR_USD) * COLLATERAL_SCALE,
+        backstop_secs=section.whole("backstop_secs", minimum=1, maximum=MAX_DELAY),
+        loss_cap=section.whole("loss_cap_usd") * COLLATERAL_SCALE,
+        loss_window=section.whole("loss_window", minimum=1, maximum=MAX_DELAY),
+    )
+    section.done()
+    return filled
 
 
 def _outflow(section: _Section) -> OutflowParams:

@@ -16,19 +16,20 @@ pub mod Clearinghouse {
     use crate::clearinghouse::bitmap::{markets_in, mask};
     use crate::clearinghouse::book::{Basis, BookTrait, ViewTrait, load_view, mode_in_force};
     use crate::clearinghouse::events::{
-        AllCancelled, Connected, DepositCredited, DepositHeld, DepositReturned, Deposited,
-        EpochChanged, Escaped, FeesCollected, FillRefused, FillSettled, FundingBroken,
-        FundingCheckpointed, FundingRebased, FundingRestored, InsuranceFunded, Liquidated,
-        LiquidationRefused, MarketClosed, MarketConfigured, MarketEmptied, MarketListed,
-        ModeChanged, OrderApproved, OrderCancelled, OutflowConfigured, PositionSettled,
-        RestoreAnnounced, RestoreCancelled, SurplusBooked, TradingKeyRegistered, TradingKeyRevoked,
-        VenueConfigured, Withdrawn, WoundDown,
+        AllCancelled, BackstopRefused, Backstopped, Connected, DebtPaid, Deleveraged,
+        DepositCredited, DepositHeld, DepositReturned, Deposited, EpochChanged, Escaped,
+        FeesCollected, FillRefused, FillSettled, FundingBroken, FundingCheckpointed, FundingRebased,
+        FundingRestored, InsuranceFunded, Liquidated, LiquidationRefused, MarketClosed,
+        MarketConfigured, MarketEmptied, MarketListed, ModeChanged, OrderApproved, OrderCancelled,
+        OutflowConfigured, PositionSettled, RestoreAnnounced, RestoreCancelled, SeenUnderWater,
+        StormDry, SurplusBooked, TradingKeyRegistered, TradingKeyRevoked, VenueConfigured,
+        WaterfallConfigured, Withdrawn, WoundDown,
     };
     use crate::clearinghouse::funding::read_checkpoint;
     use crate::clearinghouse::interface::{
-        AccountView, Classes, Closing, Fill, FundingCheckpoint, IClearinghouse, Ledger,
-        LiquidationRequest, MarginView, MarketParams, Mode, OpenInterest, Order, OutflowParams,
-        OutflowView, Position, Standing, VenueParams,
+        AccountView, BadDebt, Classes, Closing, Fill, FundingCheckpoint, IClearinghouse, Ledger,
+        LiquidationRequest, LossView, MarginView, MarketParams, Mode, OpenInterest, Order,
+        OutflowParams, OutflowView, Position, Standing, StormView, VenueParams, WaterfallParams,
     };
     use crate::clearinghouse::liquidation::{
         ILiquidationDispatcherTrait, ILiquidationLibraryDispatcher,
@@ -41,14 +42,22 @@ pub mod Clearinghouse {
         unpack_trade,
     };
     use crate::clearinghouse::state::{
-        State, account_base, read_account_at, read_books, read_custody, read_order, read_outflow,
-        read_position_at, read_venue, write_venue,
+        State, account_base, read_account_at, read_bad_debt, read_books, read_custody, read_order,
+        read_outflow, read_position_at, read_seen_at, read_venue, read_waterfall, write_venue,
+        write_waterfall,
     };
+    use crate::clearinghouse::storm::{read_storm, storm_terms};
     use crate::clearinghouse::trading::{ITradingDispatcherTrait, ITradingLibraryDispatcher};
     use crate::clearinghouse::venue::{IVenueDispatcherTrait, IVenueLibraryDispatcher};
-    use crate::rules::config::venue_fault;
+    use crate::clearinghouse::waterfall::{
+        IWaterfallDispatcherTrait, IWaterfallLibraryDispatcher, loss_terms,
+    };
+    use crate::oracle::interface::{IOracleDispatcher, IOracleDispatcherTrait};
+    use crate::rules::bucket::{leaked, room};
+    use crate::rules::config::{venue_fault, waterfall_fault};
     use crate::rules::outflow::outflow_fault;
     use crate::rules::risk::Margin;
+    use crate::rules::storm::storm_limit;
     use crate::token::interface::{IERC20Dispatcher, IERC20DispatcherTrait};
     use crate::units::MAX_MARKETS;
     use crate::upgrades::component::UpgradeComponent;
@@ -105,6 +114,13 @@ pub mod Clearinghouse {
         MarketConfigured: MarketConfigured,
         VenueConfigured: VenueConfigured,
         Connected: Connected,
+        WaterfallConfigured: WaterfallConfigured,
+        StormDry: StormDry,
+        SeenUnderWater: SeenUnderWater,
+        Backstopped: Backstopped,
+        BackstopRefused: BackstopRefused,
+        DebtPaid: DebtPaid,
+        Deleveraged: Deleveraged,
         OutflowConfigured: OutflowConfigured,
         DepositReturned: DepositReturned,
         MarketClosed: MarketClosed,
@@ -129,13 +145,19 @@ pub mod Clearinghouse {
         liquidation: ClassHash,
         money: ClassHash,
         venue: ClassHash,
+        waterfall: ClassHash,
         params: VenueParams,
+        waterfall_params: WaterfallParams,
         outflow: OutflowParams,
     ) {
         assert(token.is_non_zero() && oracle.is_non_zero(), 'VENUE: zero address');
         assert(trading.is_non_zero() && liquidation.is_non_zero(), 'VENUE: zero class');
         assert(money.is_non_zero() && venue.is_non_zero(), 'VENUE: zero class');
+        assert(waterfall.is_non_zero(), 'VENUE: zero class');
         if let Some(fault) = venue_fault(@params) {
+            core::panic_with_felt252(fault);
+        }
+        if let Some(fault) = waterfall_fault(@waterfall_params) {
             core::panic_with_felt252(fault);
         }
         if let Some(fault) = outflow_fault(@outflow) {
@@ -144,13 +166,15 @@ pub mod Clearinghouse {
         self.access.initializer(admin);
         self.state.token.write(token);
         self.state.oracle.write(oracle);
-        self.classes.write(Classes { trading, liquidation, money, venue });
+        self.classes.write(Classes { trading, liquidation, money, venue, waterfall });
         let mode_since = get_block_timestamp();
         write_venue(
             self.state.as_path(),
             VenueSlot { params, mode: Mode::Halted, mode_since, full_since: 0 },
         );
         self.emit(VenueConfigured { params });
+        write_waterfall(self.state.as_path(), waterfall_params);
+        self.emit(WaterfallConfigured { params: waterfall_params });
         self.state.outflow.write(pack_outflow(@outflow));
         self.emit(OutflowConfigured { params: outflow });
     }
@@ -217,6 +241,20 @@ pub mod Clearinghouse {
             self.liquidation().liquidate_many(epoch, requests);
         }
 
+        fn backstop(ref self: ContractState, epoch: u64, account: ContractAddress) {
+            self.waterfall().backstop(epoch, account);
+        }
+
+        fn deleverage(
+            ref self: ContractState,
+            epoch: u64,
+            account: ContractAddress,
+            market: u8,
+            counterparties: Span<ContractAddress>,
+        ) {
+            self.waterfall().deleverage(epoch, account, market, counterparties);
+        }
+
         fn set_mode(ref self: ContractState, mode: Mode, report_hash: felt252) {
             self.venue().set_mode(mode, report_hash);
         }
@@ -239,6 +277,10 @@ pub mod Clearinghouse {
 
         fn configure_venue(ref self: ContractState, params: VenueParams) {
             self.venue().configure_venue(params);
+        }
+
+        fn configure_waterfall(ref self: ContractState, params: WaterfallParams) {
+            self.waterfall().configure_waterfall(params);
         }
 
         fn configure_outflow(ref self: ContractState, params: OutflowParams) {
@@ -273,8 +315,8 @@ pub mod Clearinghouse {
             self.money().book_surplus()
         }
 
-        fn connect(ref self: ContractState, bridge: ContractAddress) {
-            self.venue().connect(bridge);
+        fn connect(ref self: ContractState, bridge: ContractAddress, vault: ContractAddress) {
+            self.venue().connect(bridge, vault);
         }
 
         fn account(self: @ContractState, account: ContractAddress) -> AccountView {
@@ -430,6 +472,43 @@ pub mod Clearinghouse {
             self.state.bridge.read()
         }
 
+        fn vault(self: @ContractState) -> ContractAddress {
+            self.state.vault.read()
+        }
+
+        fn waterfall_params(self: @ContractState) -> WaterfallParams {
+            read_waterfall(self.state.as_path())
+        }
+
+        fn storm(self: @ContractState, market: u8) -> StormView {
+            let listed = self.state.listed.read();
+            assert(market < MAX_MARKETS && listed & mask(market) != 0, 'MARKET: not listed');
+            let terms = storm_terms(@self.waterfall_params());
+            let now = get_block_timestamp();
+            let storm = read_storm(self.state.as_path(), market, terms, now);
+            let mark = IOracleDispatcher { contract_address: self.oracle() }.mark(market).price;
+            StormView {
+                used: storm.used,
+                since: storm.since,
+                limit: storm_limit(terms, self.open_interest(market).long, mark),
+                dry: storm.dry,
+            }
+        }
+
+        fn loss_bucket(self: @ContractState) -> LossView {
+            let terms = loss_terms(@self.waterfall_params());
+            let (bucket, now) = (self.state.losses.read(), get_block_timestamp());
+            LossView { level: leaked(bucket, terms, now).level, room: room(bucket, terms, now) }
+        }
+
+        fn bad_debt(self: @ContractState) -> BadDebt {
+            read_bad_debt(self.state.as_path())
+        }
+
+        fn seen_under_water(self: @ContractState, account: ContractAddress) -> u64 {
+            read_seen_at(account_base(self.state.as_path(), account))
+        }
+
         fn classes(self: @ContractState) -> Classes {
             self.classes.read()
         }
@@ -463,10 +542,11 @@ pub mod Clearinghouse {
             let listed = self.state.listed.read();
             let mut figures = array![
                 self.access.Access_admin.read().into(), self.state.oracle.read().into(),
-                token.into(), self.state.bridge.read().into(), self.state.epoch.read().into(),
-                ledger.total.into(), ledger.insurance.into(), ledger.fees.into(),
-                ledger.funding.into(), ledger.pending.into(), balance.try_into().unwrap(),
-                listed.into(),
+                token.into(), self.state.bridge.read().into(), self.state.vault.read().into(),
+                self.state.epoch.read().into(), self.state.waterfall.read(),
+                self.state.bad_debt.read(), ledger.total.into(), ledger.insurance.into(),
+                ledger.fees.into(), ledger.funding.into(), ledger.pending.into(),
+                balance.try_into().unwrap(), listed.into(),
             ];
             for seen in load_view(state, listed).markets {
                 let market = (*seen.market).unbox();
@@ -499,6 +579,7 @@ pub mod Clearinghouse {
             assert_named(found.liquidation, names::LIQUIDATION);
             assert_named(found.money, names::MONEY);
             assert_named(found.venue, names::VENUE);
+            assert_named(found.waterfall, names::WATERFALL);
             self.classes.write(found);
         }
 
@@ -512,6 +593,10 @@ pub mod Clearinghouse {
 
         fn money(self: @ContractState) -> IMoneyLibraryDispatcher {
             IMoneyLibraryDispatcher { class_hash: self.classes.money.read() }
+        }
+
+        fn waterfall(self: @ContractState) -> IWaterfallLibraryDispatcher {
+            IWaterfallLibraryDispatcher { class_hash: self.classes.waterfall.read() }
         }
 
         fn venue(self: @ContractState) -> IVenueLibraryDispatcher {

@@ -2,7 +2,9 @@
 //! that the contract's ABI decodes it.
 
 use starknet::ContractAddress;
-use crate::clearinghouse::interface::{MarketParams, Mode, OutflowParams, VenueParams};
+use crate::clearinghouse::interface::{
+    MarketParams, Mode, OutflowParams, VenueParams, WaterfallParams,
+};
 
 /// A fill that settled. Cash is what the account received (below 0: paid), fee apart; 1e-6 USD.
 #[derive(Drop, starknet::Event)]
@@ -180,6 +182,8 @@ pub struct ModeChanged {
     pub to: Mode,
     pub caller: ContractAddress,
     pub report_hash: felt252,
+    /// 'SILENCE', 'EPOCH' or 'STORM' where nobody asked for it; else 0.
+    pub reason: felt252,
 }
 
 #[derive(Drop, starknet::Event)]
@@ -224,11 +228,134 @@ pub struct VenueConfigured {
     pub params: VenueParams,
 }
 
-/// Once: the bridge that counts epochs.
+/// Once: the bridge that counts epochs, the vault that is the backstop.
 #[derive(Drop, starknet::Event)]
 pub struct Connected {
     #[key]
     pub bridge: ContractAddress,
+    #[key]
+    pub vault: ContractAddress,
+}
+
+#[derive(Drop, starknet::Event)]
+pub struct WaterfallConfigured {
+    pub params: WaterfallParams,
+}
+
+/// A liquidation was cut or refused because its market had too many; values in 1e-16 USD.
+#[derive(Drop, starknet::Event)]
+pub struct StormDry {
+    #[key]
+    pub market: u8,
+    /// Liquidated so far, and the ration.
+    pub used: u128,
+    pub limit: u128,
+    /// When the window ends.
+    pub until: u64,
+}
+
+/// An account with R/3 <= V < R: if nobody touches it the backstop may take it later. V and R in
+/// 1e-16 USD.
+#[derive(Drop, starknet::Event)]
+pub struct SeenUnderWater {
+    #[key]
+    pub account: ContractAddress,
+    pub caller: ContractAddress,
+    pub value: i128,
+    pub requirement: u128,
+}
+
+/// One position that went to the vault. V and R (maintenance) in 1e-16 USD, the market's funding
+/// settled, the positions taken before it gone; cash in 1e-6.
+#[derive(Drop, starknet::Event)]
+pub struct Backstopped {
+    #[key]
+    pub account: ContractAddress,
+    #[key]
+    pub market: u8,
+    #[key]
+    pub caller: ContractAddress,
+    pub vault: ContractAddress,
+    /// What changed hands: above 0 the account was long.
+    pub size: i64,
+    pub remaining: i64,
+    pub mark: u64,
+    pub checkpoint: u64,
+    pub value_before: i128,
+    pub requirement_before: u128,
+    pub value_after: i128,
+    pub requirement_after: u128,
+    /// V and R of the whole account at the checkpoints, before the first position went.
+    pub value_checkpoint: i128,
+    pub requirement_checkpoint: u128,
+    /// What the account got for `size` in all, below 0: paid; the price is quote / size.
+    pub quote: i128,
+    pub discount: u128,
+    pub penalty: u128,
+    /// What the vault and insurance paid beyond the mark.
+    pub loss: u128,
+    pub insurance: u128,
+    pub account_funding: i128,
+    pub vault_funding: i128,
+    pub remainder: u128,
+}
+
+/// A position, or all of an account (market 255), that the backstop left where it is.
+#[derive(Drop, starknet::Event)]
+pub struct BackstopRefused {
+    #[key]
+    pub account: ContractAddress,
+    #[key]
+    pub market: u8,
+    pub reason: felt252,
+}
+
+/// An account with nothing open and less than nothing: insurance paid. 1e-6 USD.
+#[derive(Drop, starknet::Event)]
+pub struct DebtPaid {
+    #[key]
+    pub account: ContractAddress,
+    pub amount: u128,
+    /// What the account still owes.
+    pub left: u128,
+}
+
+/// A part of a bankrupt account's position, closed against a counterparty. V and R (maintenance) in
+/// 1e-16 USD, the market's funding settled; cash in 1e-6.
+#[derive(Drop, starknet::Event)]
+pub struct Deleveraged {
+    #[key]
+    pub account: ContractAddress,
+    #[key]
+    pub market: u8,
+    #[key]
+    pub counterparty: ContractAddress,
+    pub caller: ContractAddress,
+    /// What changed hands: above 0 the account was long.
+    pub size: i64,
+    pub remaining: i64,
+    pub counterparty_remaining: i64,
+    pub mark: u64,
+    pub checkpoint: u64,
+    pub value_before: i128,
+    pub requirement_before: u128,
+    pub value_after: i128,
+    pub requirement_after: u128,
+    pub value_checkpoint: i128,
+    pub requirement_checkpoint: u128,
+    /// R/V of the counterparty in millionths; no later one of the call ranks higher.
+    pub rank: u128,
+    pub counterparty_value_before: i128,
+    pub counterparty_requirement_before: u128,
+    pub counterparty_value_after: i128,
+    pub counterparty_requirement_after: u128,
+    /// What the account got for `size` in all, below 0: paid; the price is quote / size.
+    pub quote: i128,
+    /// What the counterparty paid beyond the mark.
+    pub loss: u128,
+    pub account_funding: i128,
+    pub counterparty_funding: i128,
+    pub remainder: u128,
 }
 
 #[derive(Drop, starknet::Event)]

@@ -109,6 +109,49 @@ pub struct VenueParams {
     pub grace_secs: u32,
 }
 
+/// What stands behind the liquidators, and how fast they may be.
+#[derive(Copy, Drop, Serde, PartialEq, Debug)]
+pub struct WaterfallParams {
+    /// The storm bucket: of each market at most max(storm_bps of its open interest, storm_floor) is
+    /// liquidated in storm_window seconds. storm_floor in 1e-6 USD; 10,000 bps: no ration.
+    pub storm_window: u32,
+    pub storm_bps: u16,
+    pub storm_floor: u64,
+    /// How long an account is under water and untouched before the backstop may take it.
+    pub backstop_secs: u32,
+    /// The vault's losses by the backstop in loss_window seconds, a leaky bucket; 1e-6 USD.
+    pub loss_cap: u64,
+    pub loss_window: u32,
+}
+
+/// The storm bucket of one market now; values in 1e-16 USD.
+#[derive(Copy, Drop, Serde, PartialEq, Debug)]
+pub struct StormView {
+    /// Liquidated since the window opened, at `since`.
+    pub used: u128,
+    pub since: u64,
+    /// The ration, at the last good mark.
+    pub limit: u128,
+    /// One was cut or refused.
+    pub dry: bool,
+}
+
+/// What the vault lost by the backstop, and how much more it may lose now; 1e-6 USD.
+#[derive(Copy, Drop, Serde, PartialEq, Debug)]
+pub struct LossView {
+    pub level: u128,
+    pub room: u128,
+}
+
+/// What others paid so far because accounts were worth less than nothing; 1e-6 USD.
+#[derive(Copy, Drop, Serde, PartialEq, Debug, Default)]
+pub struct BadDebt {
+    pub vault: u64,
+    pub insurance: u64,
+    /// By counterparties that were closed at a bankruptcy price.
+    pub deleveraged: u64,
+}
+
 /// What may leave, and how long owners and the admin wait for what is out of the ordinary.
 #[derive(Copy, Drop, Serde, PartialEq, Debug)]
 pub struct OutflowParams {
@@ -215,6 +258,7 @@ pub struct Classes {
     pub liquidation: ClassHash,
     pub money: ClassHash,
     pub venue: ClassHash,
+    pub waterfall: ClassHash,
 }
 
 #[starknet::interface]
@@ -259,6 +303,19 @@ pub trait IClearinghouse<TState> {
     fn liquidate(ref self: TState, epoch: u64, request: LiquidationRequest);
     /// As `liquidate` for each, a refusal named in `LiquidationRefused` instead of a revert.
     fn liquidate_many(ref self: TState, epoch: u64, requests: Span<LiquidationRequest>);
+    /// Any caller but the account: what liquidators leave (V < R/3, or under water and untouched
+    /// for backstop_secs) goes to the vault, at the bankruptcy price or better. The first call for
+    /// an account with R/3 <= V < R only notes that it was seen.
+    fn backstop(ref self: TState, epoch: u64, account: ContractAddress);
+    /// Operator: what neither the vault nor insurance can pay is closed against counterparties, the
+    /// most leveraged first, at the bankruptcy price.
+    fn deleverage(
+        ref self: TState,
+        epoch: u64,
+        account: ContractAddress,
+        market: u8,
+        counterparties: Span<ContractAddress>,
+    );
 
     // --- the venue
     /// Down: admin, guardian, sentinel, at once. Up: admin, one step at a time, after the dwell
@@ -274,6 +331,8 @@ pub trait IClearinghouse<TState> {
     fn configure_market(ref self: TState, market: u8, params: MarketParams);
     /// Admin.
     fn configure_venue(ref self: TState, params: VenueParams);
+    /// Admin.
+    fn configure_waterfall(ref self: TState, params: WaterfallParams);
     /// Admin. In Halted only what holds nobody back who waits to escape.
     fn configure_outflow(ref self: TState, params: OutflowParams);
     /// Anyone: the present funding index of each of these listed markets becomes the one that a
@@ -293,8 +352,8 @@ pub trait IClearinghouse<TState> {
     /// Admin. Tokens that were sent here without a deposit go to insurance, so that the ledger
     /// equals the balance again; returns how many.
     fn book_surplus(ref self: TState) -> u128;
-    /// Admin, once: the bridge that counts epochs.
-    fn connect(ref self: TState, bridge: ContractAddress);
+    /// Admin, once: the bridge that counts epochs, the vault whose margin account is the backstop.
+    fn connect(ref self: TState, bridge: ContractAddress, vault: ContractAddress);
 
     // --- views
     fn account(self: @TState, account: ContractAddress) -> AccountView;
@@ -328,5 +387,13 @@ pub trait IClearinghouse<TState> {
     fn token(self: @TState) -> ContractAddress;
     /// 0 until `connect`.
     fn bridge(self: @TState) -> ContractAddress;
+    /// 0 until `connect`.
+    fn vault(self: @TState) -> ContractAddress;
+    fn waterfall_params(self: @TState) -> WaterfallParams;
+    fn storm(self: @TState, market: u8) -> StormView;
+    fn loss_bucket(self: @TState) -> LossView;
+    fn bad_debt(self: @TState) -> BadDebt;
+    /// When `backstop` last saw the account under water; 0: never, or it was touched since.
+    fn seen_under_water(self: @TState, account: ContractAddress) -> u64;
     fn classes(self: @TState) -> Classes;
 }

@@ -3,12 +3,13 @@
 
 use core::num::traits::Zero;
 use crate::clearinghouse::interface::{
-    Closing, MarginTier, MarketParams, Mode, OutflowParams, VenueParams,
+    BadDebt, Closing, MarginTier, MarketParams, Mode, OutflowParams, VenueParams, WaterfallParams,
 };
 use crate::gas::rare_path;
 use crate::rules::funding::checksum;
 use crate::rules::modes::{from_rank, rank};
 use crate::rules::risk::Tiers;
+use crate::rules::storm::Storm;
 
 const TWO_16: u128 = 0x10000;
 const TWO_32: u128 = 0x100000000;
@@ -398,6 +399,82 @@ pub fn unpack_closing(slot: felt252) -> Option<Closing> {
         unwrap(wide.low, TWO_127, TWO_128).try_into()
     };
     Some(Closing { price: price.try_into().unwrap(), index })
+}
+
+/// storm_window (32 bits), storm_floor (64), storm_bps (16); loss_cap (64), backstop_secs (32),
+/// loss_window (22: `MAX_DELAY` fits).
+pub fn pack_waterfall(params: WaterfallParams) -> felt252 {
+    let low: u128 = params.storm_floor.into()
+        + params.storm_window.into() * TWO_64
+        + params.storm_bps.into() * TWO_96;
+    let high: u128 = params.loss_cap.into()
+        + params.backstop_secs.into() * TWO_64
+        + params.loss_window.into() * TWO_96;
+    low.into() + high.into() * TWO_128
+}
+
+pub fn unpack_waterfall(slot: felt252) -> WaterfallParams {
+    let wide: u256 = slot.into();
+    let (storm_bps, rest) = split(wide.low, TWO_96);
+    let (storm_window, storm_floor) = split(rest, TWO_64);
+    let (loss_window, rest) = split(wide.high, TWO_96);
+    let (backstop_secs, loss_cap) = split(rest, TWO_64);
+    WaterfallParams {
+        storm_window: storm_window.try_into().unwrap(),
+        storm_bps: storm_bps.try_into().unwrap(),
+        storm_floor: storm_floor.try_into().unwrap(),
+        backstop_secs: backstop_secs.try_into().unwrap(),
+        loss_cap: loss_cap.try_into().unwrap(),
+        loss_window: loss_window.try_into().unwrap(),
+    }
+}
+
+/// Used (128 bits), since (64), dry (1).
+pub fn pack_storm(storm: Storm) -> felt252 {
+    let dry: u128 = if storm.dry {
+        TWO_64
+    } else {
+        0
+    };
+    storm.used.into() + (storm.since.into() + dry).into() * TWO_128
+}
+
+pub fn unpack_storm(slot: felt252) -> Storm {
+    let wide: u256 = slot.into();
+    let (dry, since) = split(wide.high, TWO_64);
+    Storm { used: wide.low, since: since.try_into().unwrap(), dry: dry != 0 }
+}
+
+/// The market that went dry last, and until when; `until` 0: none ever did.
+#[derive(Copy, Drop, PartialEq, Debug, Default)]
+pub struct DrySlot {
+    pub market: u8,
+    pub until: u64,
+}
+
+pub fn pack_dry(dry: DrySlot) -> felt252 {
+    dry.until.into() + dry.market.into() * TWO_64.into()
+}
+
+pub fn unpack_dry(slot: felt252) -> DrySlot {
+    let (market, until) = split(slot.try_into().unwrap(), TWO_64);
+    DrySlot { market: market.try_into().unwrap(), until: until.try_into().unwrap() }
+}
+
+/// Vault, insurance, deleveraged: 64 bits each.
+pub fn pack_bad_debt(debt: BadDebt) -> felt252 {
+    let low: u128 = debt.vault.into() + debt.insurance.into() * TWO_64;
+    low.into() + debt.deleveraged.into() * TWO_128
+}
+
+pub fn unpack_bad_debt(slot: felt252) -> BadDebt {
+    let wide: u256 = slot.into();
+    let (insurance, vault) = split(wide.low, TWO_64);
+    BadDebt {
+        vault: vault.try_into().unwrap(),
+        insurance: insurance.try_into().unwrap(),
+        deleveraged: wide.high.try_into().unwrap(),
+    }
 }
 
 #[cfg(test)]

@@ -8,11 +8,12 @@ use starknet::storage::{
 use starknet::storage_access::{StorageBaseAddress, storage_address_from_base_and_offset};
 use starknet::syscalls::{storage_read_syscall, storage_write_syscall};
 use starknet::{ContractAddress, SyscallResultTrait};
-use crate::clearinghouse::interface::OutflowParams;
+use crate::clearinghouse::interface::{BadDebt, OutflowParams, WaterfallParams};
 use crate::clearinghouse::slots::{
     AccountSlot, BooksSlot, CustodySlot, OrderSlot, PositionSlot, VenueSlot, pack_account,
-    pack_books, pack_custody, pack_order, pack_position, pack_venue, unpack_account, unpack_books,
-    unpack_custody, unpack_order, unpack_outflow, unpack_position, unpack_venue,
+    pack_bad_debt, pack_books, pack_custody, pack_order, pack_position, pack_venue, pack_waterfall,
+    unpack_account, unpack_bad_debt, unpack_books, unpack_custody, unpack_order, unpack_outflow,
+    unpack_position, unpack_venue, unpack_waterfall,
 };
 use crate::rules::bucket::{Bucket, BucketPacking};
 
@@ -21,6 +22,7 @@ pub struct State {
     pub oracle: ContractAddress,
     pub token: ContractAddress,
     pub bridge: ContractAddress,
+    pub vault: ContractAddress,
     /// `VenueSlot`.
     pub venue: felt252,
     pub epoch: u64,
@@ -29,7 +31,8 @@ pub struct State {
     /// Index + 1 of the market with a name.
     pub names: Map<felt252, u8>,
     pub markets: Map<u8, MarketSlots>,
-    /// `AccountSlot`; the position in market n lies n + 1 slots behind it (`PositionSlot`).
+    /// `AccountSlot`; the position in market n lies n + 1 slots behind it (`PositionSlot`), when
+    /// the backstop saw the account under water `SEEN` slots behind it.
     pub accounts: Map<ContractAddress, felt252>,
     /// By order hash: `OrderSlot`.
     pub orders: Map<felt252, felt252>,
@@ -41,6 +44,14 @@ pub struct State {
     pub books: felt252,
     /// `CustodySlot`.
     pub custody: felt252,
+    /// `WaterfallParams`.
+    pub waterfall: felt252,
+    /// `DrySlot`.
+    pub dry: felt252,
+    /// What the vault lost by the backstop.
+    pub losses: Bucket,
+    /// `BadDebt`.
+    pub bad_debt: felt252,
     /// `OutflowParams`, and the bucket of what left.
     pub outflow: felt252,
     pub outflow_bucket: Bucket,
@@ -77,7 +88,12 @@ pub struct MarketSlots {
     pub caps: felt252,
     /// (long, short).
     pub interest: felt252,
+    /// `Storm`.
+    pub storm: felt252,
 }
+
+/// Behind the positions of an account.
+const SEEN: u8 = 129;
 
 pub type ReadState = StoragePath<State>;
 pub type WriteState = StoragePath<Mutable<State>>;
@@ -174,4 +190,33 @@ pub fn read_custody(state: ReadState) -> CustodySlot {
 
 pub fn write_custody(state: WriteState, custody: CustodySlot) {
     state.custody.write(pack_custody(custody));
+}
+
+pub fn read_waterfall(state: ReadState) -> WaterfallParams {
+    unpack_waterfall(state.waterfall.read())
+}
+
+pub fn write_waterfall(state: WriteState, params: WaterfallParams) {
+    state.waterfall.write(pack_waterfall(params));
+}
+
+pub fn read_bad_debt(state: ReadState) -> BadDebt {
+    unpack_bad_debt(state.bad_debt.read())
+}
+
+pub fn write_bad_debt(state: WriteState, debt: BadDebt) {
+    state.bad_debt.write(pack_bad_debt(debt));
+}
+
+/// When the backstop saw the account under water; 0: not since it was touched.
+pub fn read_seen_at(base: StorageBaseAddress) -> u64 {
+    storage_read_syscall(0, storage_address_from_base_and_offset(base, SEEN))
+        .unwrap_syscall()
+        .try_into()
+        .unwrap()
+}
+
+pub fn write_seen_at(base: StorageBaseAddress, seen: u64) {
+    storage_write_syscall(0, storage_address_from_base_and_offset(base, SEEN), seen.into())
+        .unwrap_syscall();
 }

@@ -9,14 +9,18 @@ use crate::clearinghouse::book::{Basis, Book, BookTrait, Market, View, ViewTrait
 use crate::clearinghouse::fills::{interest_after, room_for, slot_after};
 use crate::clearinghouse::interface::LiquidationRequest;
 use crate::clearinghouse::slots::{
-    AccountSlot, PairSlot, PositionSlot, TradeSlot, unpack_pair, unpack_trade,
+    AccountSlot, PairSlot, PositionSlot, TradeSlot, VenueSlot, unpack_pair, unpack_trade,
 };
 use crate::clearinghouse::state::ReadState;
+use crate::clearinghouse::storm::{NOTHING_LEFT, read_storm};
+use crate::gas::rare_path;
 use crate::rules::cash::{cash_down, cash_floor, cash_up};
 use crate::rules::risk::{
-    LiquidationCase, LiquidationTerms, Margin, SumsTrait, after_transfer, healthier, is_healthy,
-    liquidation_costs, liquidation_size, pending_funding, size_magnitude,
+    LiquidationCase, LiquidationTerms, Margin, Sums, SumsTrait, after_transfer, healthier,
+    is_healthy, liquidation_costs, liquidation_size, pending_funding, position_requirement,
+    size_magnitude,
 };
+use crate::rules::storm::{Storm, StormTerms, storm_after, storm_cut, storm_left, storm_limit};
 
 /// What is the same for every liquidation of a batch.
 #[derive(Copy, Drop)]
@@ -24,6 +28,8 @@ pub struct Sweep {
     pub caller: ContractAddress,
     pub now: u64,
     pub view: View,
+    pub vault: ContractAddress,
+    pub terms: StormTerms,
 }
 
 /// One of the two accounts afterwards.
@@ -46,6 +52,7 @@ pub struct Takeover {
     pub account: PartyAfter,
     pub caller: PartyAfter,
     pub interest: PairSlot,
+    pub ration: Ration,
     pub verdict: Verdict,
     pub deal: Deal,
 }
@@ -56,6 +63,14 @@ pub struct Takeover {
 pub struct Verdict {
     pub marks: Margin,
     pub checkpoints: Margin,
+}
+
+/// The market's storm bucket; `went_dry`: this one was cut, and none before in the window.
+#[derive(Copy, Drop)]
+pub struct Ration {
+    pub storm: Storm,
+    pub limit: u128,
+    pub went_dry: bool,
 }
 
 /// How much is taken over, and for what.
@@ -91,14 +106,20 @@ pub fn decide(
     if request.account == sweep.caller {
         return Err('LIQUIDATION: own account');
     }
+    if *request.account == *sweep.vault {
+        return Err('LIQUIDATION: the vault');
+    }
     let market = match sweep.view.find(*request.market) {
         Some(market) => market,
         None => { return Err('LIQUIDATION: unknown market'); },
     };
     check_time(sweep, market)?;
-    let patient = examine(state, sweep.view, market, *request.account)?;
+    let patient = examine(state, sweep, market, *request.account)?;
     let slots = state.markets.entry(*request.market).as_ptr();
-    let deal = strike(@patient, market, unpack_trade(slots.trade.read()), *request.max_size)?;
+    let interest = unpack_pair(slots.interest.read());
+    let ration = ration_of(state, sweep, market, interest);
+    let trade = unpack_trade(slots.trade.read());
+    let (deal, ration) = strike(@patient, market, trade, *request.max_size, ration)?;
     let is_long = patient.position.size > 0;
     check_limit(@deal, is_long, *request.limit_price)?;
 
@@ -127,7 +148,7 @@ pub fn decide(
     )?;
     // A position that changes hands does not add to open interest, so no cap is in its way.
     let interest = interest_after(
-        unpack_pair(slots.interest.read()),
+        interest,
         (patient.position.size, account.position.size),
         (caller_size, caller.position.size),
         Bounded::MAX,
@@ -139,6 +160,7 @@ pub fn decide(
             account,
             caller,
             interest,
+            ration,
             verdict: patient.verdict,
             deal,
         },
@@ -157,18 +179,70 @@ fn check_time(sweep: @Sweep, market: Box<Market>) -> Result<(), felt252> {
         return Err('LIQUIDATION: venue in grace');
     }
     // 0: the market was Valid ever since its first mark.
-    if market.valid_since != 0 && *sweep.now < market.valid_since + grace_secs {
+    if in_grace(market.valid_since, *sweep.now, grace_secs) {
         return Err('LIQUIDATION: market in grace');
     }
     Ok(())
 }
 
+/// `valid_since` 0: the market was Valid ever since its first mark.
+pub fn in_grace(valid_since: u64, now: u64, grace_secs: u64) -> bool {
+    valid_since != 0 && now < valid_since + grace_secs
+}
+
+/// Maintenance requirements that do not count, at the marks and at the checkpoints; 1e-20 USD. A
+/// market in grace asks for as little as one that is not Valid; it stops no liquidation in another
+/// one.
+#[derive(Copy, Drop, Default)]
+pub struct Excused {
+    pub marks: felt252,
+    pub checkpoints: felt252,
+}
+
+/// Of every market but `except`; refused where a Valid one has no checkpoint.
+pub fn excused(book: @Book, except: u8, venue: @VenueSlot, now: u64) -> Result<Excused, felt252> {
+    let grace_secs: u64 = (*venue.params.grace_secs).into();
+    let mut excused: Excused = Default::default();
+    let mut refusal = None;
+    for held in *book.held {
+        let market = (*held.market).unbox();
+        if market.valid {
+            if market.checkpoint == 0 {
+                refusal = Some('LIQUIDATION: no checkpoint');
+                break;
+            }
+            if in_grace(market.valid_since, now, grace_secs) && market.index != except {
+                rare_path();
+                let size: u128 = size_magnitude(*held.position.size).into();
+                let (_, now) = position_requirement(size * market.price.into(), @market.tiers);
+                let then = size * market.checkpoint.into();
+                let (_, then) = position_requirement(then, @market.tiers);
+                excused =
+                    Excused { marks: excused.marks + now, checkpoints: excused.checkpoints + then };
+            }
+        }
+    }
+    match refusal {
+        Some(reason) => Err(reason),
+        None => Ok(excused),
+    }
+}
+
+pub fn ration_of(
+    state: ReadState, sweep: @Sweep, market: Box<Market>, interest: PairSlot,
+) -> Ration {
+    let market = market.unbox();
+    let storm = read_storm(state, market.index, *sweep.terms, *sweep.now);
+    let (long, _) = interest;
+    Ration { storm, limit: storm_limit(*sweep.terms, long, market.price), went_dry: false }
+}
+
 /// 0 <= V < R at the marks, and V < R at the checkpoints too: two observations, not one twice.
 fn examine(
-    state: ReadState, view: @View, boxed: Box<Market>, account: ContractAddress,
+    state: ReadState, sweep: @Sweep, boxed: Box<Market>, account: ContractAddress,
 ) -> Result<Patient, felt252> {
-    let book = view.load_book(state, account);
-    if book.is_broken(view) {
+    let book = sweep.view.load_book(state, account);
+    if book.is_broken(sweep.view) {
         return Err('FUNDING: broken');
     }
     let market = boxed.unbox();
@@ -177,16 +251,13 @@ fn examine(
     if position.size == 0 {
         return Err('LIQUIDATION: no position');
     }
-    for held in book.held {
-        let other = (*held.market).unbox();
-        if other.valid && other.checkpoint == 0 {
-            return Err('LIQUIDATION: no checkpoint');
-        }
-    }
+    let excused = excused(@book, index, sweep.view.venue, *sweep.now)?;
     let funding = cash_floor(pending_funding(position.size, market.funding_index - position.index));
     let settled = PositionSlot { size: position.size, index: market.funding_index };
 
-    let rest = book.sums_without(index, Basis::Favourable).add_cash(funding.into());
+    let rest = without(
+        book.sums_without(index, Basis::Favourable).add_cash(funding.into()), excused.marks,
+    );
     let marks = rest.add(@holding(boxed, settled, Basis::Favourable)).margin();
     if marks.value < 0 {
         return Err('LIQUIDATION: value below zero');
@@ -194,9 +265,9 @@ fn examine(
     if is_healthy(marks.value, marks.maintenance) {
         return Err('LIQUIDATION: healthy');
     }
-    let checkpoints = book
-        .sums_without(index, Basis::Checkpoint)
-        .add_cash(funding.into())
+    let checkpoints = without(
+        book.sums_without(index, Basis::Checkpoint).add_cash(funding.into()), excused.checkpoints,
+    )
         .add(@holding(boxed, settled, Basis::Checkpoint))
         .margin();
     if is_healthy(checkpoints.value, checkpoints.maintenance) {
@@ -213,10 +284,14 @@ fn examine(
     )
 }
 
-/// Size and costs, by the rules; the account must be better off.
+pub fn without(sums: Sums, maintenance: felt252) -> Sums {
+    Sums { maintenance: sums.maintenance - maintenance, ..sums }
+}
+
+/// Size and costs, by the rules; the account must be better off. And the ration after it.
 fn strike(
-    patient: @Patient, market: Box<Market>, trade: TradeSlot, max_size: u64,
-) -> Result<Deal, felt252> {
+    patient: @Patient, market: Box<Market>, trade: TradeSlot, max_size: u64, ration: Ration,
+) -> Result<(Deal, Ration), felt252> {
     let before = *patient.verdict.marks;
     let market = market.unbox();
     let case = LiquidationCase {
@@ -237,6 +312,11 @@ fn strike(
     if size == 0 {
         return Err('LIQUIDATION: nothing to take');
     }
+    let whole = size_magnitude(case.size);
+    let (size, ration) = rationed(ration, size, whole, trade.lot_size, market.price);
+    if size == 0 {
+        return Err(NOTHING_LEFT);
+    }
     let (value, requirement_after, notional) = after_transfer(@case, size);
     let (discount, penalty) = liquidation_costs(
         before.value,
@@ -255,7 +335,26 @@ fn strike(
         return Err('LIQUIDATION: not healthier');
     }
     let remainder = cash_up(notional) - cash_down(notional);
-    Ok(Deal { size, notional, discount, penalty, remainder, value_after, requirement_after })
+    let deal = Deal {
+        size, notional, discount, penalty, remainder, value_after, requirement_after,
+    };
+    Ok((deal, ration))
+}
+
+/// The part of `size` that the ration allows, and the ration after it; 0: none.
+pub fn rationed(ration: Ration, size: u64, whole: u64, lot: u64, price: u64) -> (u64, Ration) {
+    let Ration { storm, limit, .. } = ration;
+    let left = storm_left(storm, limit);
+    let notional: u128 = size.into() * price.into();
+    if notional <= left {
+        return (
+            size, Ration { storm: storm_after(storm, notional, false), limit, went_dry: false },
+        );
+    }
+    rare_path();
+    let cut = storm_cut(size, whole, lot, price, left);
+    let storm = storm_after(storm, cut.into() * price.into(), true);
+    (cut, Ration { storm, limit, went_dry: !ration.storm.dry })
 }
 
 /// The caller buys a long at the mark less the discount, or sells to a short at the mark and the
@@ -313,7 +412,7 @@ fn take(
 }
 
 /// None where a size or the collateral is beyond its range.
-fn party_after(
+pub fn party_after(
     book: @Book, market: Box<Market>, size: felt252, cash: felt252, funding: i128,
 ) -> Option<PartyAfter> {
     let size: i64 = size.try_into()?;

@@ -13,4 +13,6 @@ mod outflow;
 mod restore;
 mod settlement;
 mod setup;
+mod storm;
 mod venue;
+mod waterfall;

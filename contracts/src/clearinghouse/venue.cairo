@@ -9,7 +9,7 @@ pub trait IVenue<TState> {
     fn list_market(ref self: TState, name: felt252, params: MarketParams);
     fn configure_market(ref self: TState, market: u8, params: MarketParams);
     fn configure_venue(ref self: TState, params: VenueParams);
-    fn connect(ref self: TState, bridge: ContractAddress);
+    fn connect(ref self: TState, bridge: ContractAddress, vault: ContractAddress);
     fn configure_outflow(ref self: TState, params: OutflowParams);
     fn checkpoint_funding(ref self: TState, markets: u128);
     fn announce_restore(ref self: TState, market: u8);
@@ -34,13 +34,12 @@ pub mod Venue {
         FundingRestored, MarketConfigured, MarketListed, ModeChanged, OutflowConfigured,
         RestoreAnnounced, RestoreCancelled, VenueConfigured,
     };
-    use crate::clearinghouse::funding::{
-        all_sealed, assess, index_now, mend, rebase, write_checkpoint,
-    };
+    use crate::clearinghouse::funding::{all_sealed, assess, index_now, mend, write_checkpoint};
     use crate::clearinghouse::interface::{MarketParams, Mode, OutflowParams, VenueParams};
+    use crate::clearinghouse::mode::change_mode;
     use crate::clearinghouse::slots::{
-        FundingSlot, VenueSlot, pack_outflow, pack_pair, pack_tiers, pack_trade, seal_funding,
-        trade_of, unpack_tiers, unpack_trade,
+        FundingSlot, VenueSlot, pack_outflow, pack_pair, pack_storm, pack_tiers, pack_trade,
+        seal_funding, trade_of, unpack_tiers, unpack_trade,
     };
     use crate::clearinghouse::state::{
         MarketSlots, State, read_custody, read_outflow, read_venue, write_venue,
@@ -49,6 +48,7 @@ pub mod Venue {
     use crate::rules::config::{market_fault, raises_fractions, venue_fault};
     use crate::rules::modes::{Action, allows, is_down, is_one_step_up};
     use crate::rules::outflow::{holds_back, outflow_fault};
+    use crate::rules::storm::Storm;
     use crate::token::interface::{IERC20Dispatcher, IERC20DispatcherTrait};
     use crate::units::MAX_MARKETS;
     use crate::upgrades::interface::INamed;
@@ -104,14 +104,14 @@ pub mod Venue {
                 assert(self.state.wound_down_at.read() == 0, 'MODE: winding down');
                 self.assert_may_rise(@venue);
             }
-            self.change_mode(venue, mode, report_hash);
+            change_mode(self.state.as_path(), venue, mode, report_hash, 0);
         }
 
         fn end_silence(ref self: ContractState) {
             assert(get_caller_address() == self.state.oracle.read(), 'VENUE: not the oracle');
             let venue = self.stored();
             if is_down(venue.mode, Mode::CancelOnly) {
-                self.change_mode(venue, Mode::CancelOnly, 0);
+                change_mode(self.state.as_path(), venue, Mode::CancelOnly, 0, 'SILENCE');
             }
         }
 
@@ -123,7 +123,7 @@ pub mod Venue {
             self.emit(EpochChanged { epoch });
             let venue = self.stored();
             if is_down(venue.mode, Mode::Halted) {
-                self.change_mode(venue, Mode::Halted, 0);
+                change_mode(self.state.as_path(), venue, Mode::Halted, 0, 'EPOCH');
             }
         }
 
@@ -157,6 +157,10 @@ pub mod Venue {
                         trade: pack_trade(trade_of(@params)),
                         caps: pack_pair((params.max_open_interest, params.max_position)),
                         interest: 0,
+                        // A slot that exists costs a liquidation less.
+                        storm: pack_storm(
+                            Storm { since: get_block_timestamp(), ..Default::default() },
+                        ),
                     },
                 );
             write_checkpoint(self.state.as_path(), contract, market, 0);
@@ -193,12 +197,13 @@ pub mod Venue {
             self.emit(VenueConfigured { params });
         }
 
-        fn connect(ref self: ContractState, bridge: ContractAddress) {
+        fn connect(ref self: ContractState, bridge: ContractAddress, vault: ContractAddress) {
             self.access.assert_admin();
             assert(self.state.bridge.read().is_zero(), 'VENUE: already connected');
-            assert(bridge.is_non_zero(), 'VENUE: zero address');
+            assert(bridge.is_non_zero() && vault.is_non_zero(), 'VENUE: zero address');
             self.state.bridge.write(bridge);
-            self.emit(Connected { bridge });
+            self.state.vault.write(vault);
+            self.emit(Connected { bridge, vault });
         }
 
         fn configure_outflow(ref self: ContractState, params: OutflowParams) {
@@ -310,29 +315,6 @@ pub mod Venue {
             let token = IERC20Dispatcher { contract_address: state.token.read() };
             let balance = token.balance_of(get_contract_address());
             assert(balance == read_custody(state).total.into(), 'MODE: ledger is not the balance');
-        }
-
-        fn change_mode(ref self: ContractState, venue: VenueSlot, to: Mode, report_hash: felt252) {
-            let from = venue.mode;
-            let state = self.state.as_path();
-            let now = get_block_timestamp();
-            let full_since = if to == Mode::Full {
-                now
-            } else {
-                venue.full_since
-            };
-            write_venue(state, VenueSlot { mode: to, mode_since: now, full_since, ..venue });
-            self.emit(ModeChanged { from, to, caller: get_caller_address(), report_hash });
-            if from == Mode::Full || to == Mode::Full {
-                let live = to == Mode::Full;
-                for rebased in rebase(state, live) {
-                    let market = *rebased.market;
-                    match *rebased.index {
-                        Some(index) => self.emit(FundingRebased { market, index, live }),
-                        None => self.emit(FundingBroken { market }),
-                    }
-                }
-            }
         }
     }
 

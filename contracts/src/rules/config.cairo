@@ -2,7 +2,7 @@
 //! asks for more. A fault comes back as the reason to revert with.
 
 use core::num::traits::Zero;
-use crate::clearinghouse::interface::{MarginTier, MarketParams, VenueParams};
+use crate::clearinghouse::interface::{MarginTier, MarketParams, VenueParams, WaterfallParams};
 use crate::clearinghouse::slots::MAX_TIER_BOUND;
 use crate::rules::risk::{Tiers, position_requirement};
 use crate::units::MAX_POSITION_VALUE;
@@ -15,6 +15,8 @@ pub const MAX_FEE_BPS: u16 = 1_000;
 pub const MAX_BAND_BPS: u16 = 9_999;
 /// The longest dwell or grace time: an admin cannot keep a venue from ever liquidating; seconds.
 pub const MAX_DELAY: u32 = 2_592_000;
+/// The least that can be liquidated of a market in one window: 1,000 USD, 1e-6 USD.
+pub const MIN_STORM_FLOOR: u64 = 1_000_000_000;
 /// |size| is an i64.
 const MAX_SIZE: u64 = 0x7fffffffffffffff;
 
@@ -139,11 +141,31 @@ pub fn venue_fault(params: @VenueParams) -> Option<felt252> {
     None
 }
 
+/// What is wrong with the waterfall's parameters. A ration of nothing would stop every liquidation;
+/// a loss cap of nothing is the vault's right.
+pub fn waterfall_fault(params: @WaterfallParams) -> Option<felt252> {
+    if *params.storm_window == 0 || *params.storm_window > MAX_DELAY {
+        return Some('WATERFALL: storm window');
+    }
+    if *params.storm_bps > 10_000 || *params.storm_floor < MIN_STORM_FLOOR {
+        return Some('WATERFALL: storm ration');
+    }
+    if *params.backstop_secs == 0 || *params.backstop_secs > MAX_DELAY {
+        return Some('WATERFALL: backstop time');
+    }
+    if *params.loss_window == 0 || *params.loss_window > MAX_DELAY {
+        return Some('WATERFALL: loss window');
+    }
+    None
+}
+
 #[cfg(test)]
 mod tests {
-    use crate::clearinghouse::interface::{MarginTier, MarketParams, VenueParams};
+    use crate::clearinghouse::interface::{MarginTier, MarketParams, VenueParams, WaterfallParams};
     use crate::rules::risk::Tiers;
-    use super::{MAX_DELAY, market_fault, raises_fractions, venue_fault};
+    use super::{
+        MAX_DELAY, MIN_STORM_FLOOR, market_fault, raises_fractions, venue_fault, waterfall_fault,
+    };
 
     const NONE: MarginTier = MarginTier { upto: 0, initial_bps: 0, maintenance_bps: 0 };
     const MAX_PRICE: u64 = 10_000_000_000_000_00;
@@ -279,5 +301,34 @@ mod tests {
                 @VenueParams { grace_secs: MAX_DELAY + 1, ..usual },
             ) == Some('VENUE: grace time'),
         );
+    }
+
+    #[test]
+    fn the_waterfall_has_rations_and_times() {
+        let usual = WaterfallParams {
+            storm_window: 300,
+            storm_bps: 0,
+            storm_floor: MIN_STORM_FLOOR,
+            backstop_secs: 60,
+            loss_cap: 0,
+            loss_window: 86_400,
+        };
+        assert!(waterfall_fault(@usual).is_none());
+        assert!(waterfall_fault(@WaterfallParams { storm_bps: 10_000, ..usual }).is_none());
+        for (params, reason) in array![
+            (WaterfallParams { storm_window: 0, ..usual }, 'WATERFALL: storm window'),
+            (WaterfallParams { storm_window: MAX_DELAY + 1, ..usual }, 'WATERFALL: storm window'),
+            (WaterfallParams { storm_bps: 10_001, ..usual }, 'WATERFALL: storm ration'),
+            (
+                WaterfallParams { storm_floor: MIN_STORM_FLOOR - 1, ..usual },
+                'WATERFALL: storm ration',
+            ),
+            (WaterfallParams { backstop_secs: 0, ..usual }, 'WATERFALL: backstop time'),
+            (WaterfallParams { backstop_secs: MAX_DELAY + 1, ..usual }, 'WATERFALL: backstop time'),
+            (WaterfallParams { loss_window: 0, ..usual }, 'WATERFALL: loss window'),
+            (WaterfallParams { loss_window: MAX_DELAY + 1, ..usual }, 'WATERFALL: loss window'),
+        ] {
+            assert!(waterfall_fault(@params) == Some(reason), "not {}", reason);
+        }
     }
 }

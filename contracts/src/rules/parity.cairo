@@ -2,6 +2,8 @@
 //! a node with few calls. Declared by tests only; it has no storage.
 
 use crate::rules::risk::{Holding, LiquidationCase, LiquidationTerms, Margin, Tiers};
+use crate::rules::storm::{Storm, StormTerms};
+use crate::rules::waterfall::Payers;
 
 #[derive(Copy, Drop, Serde)]
 pub struct Account {
@@ -111,6 +113,47 @@ pub struct AgreementCase {
     pub last_good: u64,
 }
 
+/// A window and what is to be liquidated in it: `size` of a position of `whole`.
+#[derive(Copy, Drop, Serde)]
+pub struct StormCase {
+    pub storm: Storm,
+    pub terms: StormTerms,
+    pub now: u64,
+    pub interest: u64,
+    pub mark: u64,
+    pub size: u64,
+    pub whole: u64,
+    pub lot: u64,
+}
+
+#[derive(Copy, Drop, Serde)]
+pub struct StormAnswer {
+    pub limit: u128,
+    pub left: u128,
+    pub cut: u64,
+    pub after: Storm,
+}
+
+/// A position that goes to the backstop: at most `size` of it, for at most `budget`.
+#[derive(Copy, Drop, Serde)]
+pub struct BackstopCase {
+    pub case: LiquidationCase,
+    pub lot: u64,
+    pub size: u64,
+    pub room: u128,
+    pub insurance: u128,
+}
+
+#[derive(Copy, Drop, Serde)]
+pub struct BackstopAnswer {
+    pub deep: bool,
+    pub need: u128,
+    pub affordable: u64,
+    /// None: more than both have.
+    pub payers: Option<Payers>,
+    pub rank: u128,
+}
+
 #[starknet::interface]
 pub trait IRulesParity<TState> {
     fn margins(self: @TState, accounts: Span<Account>) -> Span<Margin>;
@@ -126,6 +169,9 @@ pub trait IRulesParity<TState> {
     fn cash(self: @TState, cases: Span<CashCase>) -> Span<Cash>;
     /// `cash::within_band` and `guard::within`.
     fn bands(self: @TState, cases: Span<BandCase>) -> Span<(bool, bool)>;
+    fn storms(self: @TState, cases: Span<StormCase>) -> Span<StormAnswer>;
+    fn reliefs(self: @TState, cases: Span<HealthCase>) -> Span<u128>;
+    fn backstops(self: @TState, cases: Span<BackstopCase>) -> Span<BackstopAnswer>;
     /// The agreed price; None where there is none.
     fn agreements(self: @TState, cases: Span<AgreementCase>) -> Span<Option<u64>>;
 }
@@ -133,11 +179,11 @@ pub trait IRulesParity<TState> {
 #[starknet::contract]
 pub mod RulesParity {
     use crate::rules::risk::{Margin, magnitude};
-    use crate::rules::{cash, funding, guard, risk};
+    use crate::rules::{cash, funding, guard, risk, storm, waterfall};
     use super::{
-        Account, AccrualCase, AgreementCase, BandCase, Cash, CashCase, Costs, CostsCase,
-        FundingCase, Health, HealthCase, IRulesParity, LiquidationAnswer, LiquidationQuestion,
-        RequirementCase,
+        Account, AccrualCase, AgreementCase, BackstopAnswer, BackstopCase, BandCase, Cash, CashCase,
+        Costs, CostsCase, FundingCase, Health, HealthCase, IRulesParity, LiquidationAnswer,
+        LiquidationQuestion, RequirementCase, StormAnswer, StormCase,
     };
 
     #[storage]
@@ -263,6 +309,50 @@ pub mod RulesParity {
                 let BandCase { price, mark, bps } = *case;
                 found
                     .append((cash::within_band(price, mark, bps), guard::within(price, mark, bps)));
+            }
+            found.span()
+        }
+
+        fn storms(self: @ContractState, cases: Span<StormCase>) -> Span<StormAnswer> {
+            let mut found = array![];
+            for case in cases {
+                let StormCase { terms, mark, size, lot, .. } = *case;
+                let now = storm::storm_now(*case.storm, terms, *case.now);
+                let limit = storm::storm_limit(terms, *case.interest, mark);
+                let left = storm::storm_left(now, limit);
+                let cut = storm::storm_cut(size, *case.whole, lot, mark, left);
+                let after = storm::storm_after(now, cut.into() * mark.into(), cut != size);
+                found.append(StormAnswer { limit, left, cut, after });
+            }
+            found.span()
+        }
+
+        fn reliefs(self: @ContractState, cases: Span<HealthCase>) -> Span<u128> {
+            let mut found = array![];
+            for case in cases {
+                let HealthCase { value, requirement, value_after, requirement_after } = *case;
+                found.append(waterfall::relief(value, requirement, value_after, requirement_after));
+            }
+            found.span()
+        }
+
+        fn backstops(self: @ContractState, cases: Span<BackstopCase>) -> Span<BackstopAnswer> {
+            let mut found = array![];
+            for asked in cases {
+                let BackstopCase { case, lot, size, room, insurance } = *asked;
+                let need = waterfall::relief_at(@case, size);
+                found
+                    .append(
+                        BackstopAnswer {
+                            deep: waterfall::is_deep(case.value, case.requirement),
+                            need,
+                            affordable: waterfall::affordable_size(
+                                @case, lot, size, room + insurance,
+                            ),
+                            payers: waterfall::payers(need, room, insurance),
+                            rank: waterfall::leverage_rank(case.value, case.requirement),
+                        },
+                    );
             }
             found.span()
         }

@@ -32,7 +32,7 @@ from truemark_devnet.nodes import Nodes
 from truemark_devnet.profile import MAX_TIERS, MarketProfile, Profile
 
 #: Classes that the clearinghouse runs on its own storage, by library call, in the order of its constructor.
-LIBRARIES = ("Trading", "Liquidation", "Money", "Venue")
+LIBRARIES = ("Trading", "Liquidation", "Money", "Venue", "Waterfall")
 TOKEN_NAME, TOKEN_SYMBOL = "Truemark USDC", "tmUSDC"
 
 Progress = Callable[[str], None]
@@ -163,7 +163,14 @@ async def _contracts(
     oracle = await put("Oracle", owner, profile.oracle.quorum, profile.oracle.max_silence, reporters)
     libraries = [build.classes[name].class_hash for name in LIBRARIES]
     clearinghouse = await put(
-        "Clearinghouse", owner, token, oracle, *libraries, asdict(profile.venue), asdict(profile.outflow)
+        "Clearinghouse",
+        owner,
+        token,
+        oracle,
+        *libraries,
+        asdict(profile.venue),
+        asdict(profile.waterfall),
+        asdict(profile.outflow),
     )
     vault = await put(
         "Vault", owner, profile.vault.name, profile.vault.symbol, token, clearinghouse, profile.vault.lock_secs
@@ -180,7 +187,7 @@ async def _wire(
     l1_bridge, l1_token = int(l1["CollateralBridge"], 16), int(l1["TestUSDC"], 16)
     await _once(admin, oracle.call("connect", at.clearinghouse, at.bridge), "ORACLE: already connected")
     if await clearinghouse.read("bridge") != at.bridge:
-        await admin.execute([clearinghouse.call("connect", at.bridge)])
+        await admin.execute([clearinghouse.call("connect", at.bridge, at.vault)])
     if await bridge.read("l1_bridge") != l1_bridge:
         await admin.execute(
             [bridge.call("connect", at.token, l1_bridge, l1_token, at.oracle, at.clearinghouse, at.vault)]

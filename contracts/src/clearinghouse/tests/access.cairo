@@ -6,6 +6,7 @@ use crate::clearinghouse::interface::{IClearinghouseSafeDispatcherTrait, Mode};
 use crate::clearinghouse::tests::here::by;
 use crate::clearinghouse::tests::setup::{
     ONE, accepted, after, buying, open, order, params, person, refused, safe, venue_params,
+    waterfall_params,
 };
 
 #[test]
@@ -24,7 +25,10 @@ fn a_stranger_may_nothing() {
     refused(safe.configure_venue(venue_params()), 'ACCESS: not the admin');
     refused(safe.collect_fees(person('stranger'), 1), 'ACCESS: not the admin');
     refused(safe.book_surplus(), 'ACCESS: not the admin');
-    refused(safe.connect(person('stranger')), 'ACCESS: not the admin');
+    refused(safe.connect(person('stranger'), person('stranger')), 'ACCESS: not the admin');
+    refused(safe.configure_waterfall(waterfall_params()), 'ACCESS: not the admin');
+    let other = array![person('bob')].span();
+    refused(safe.deleverage(0, person('alice'), 0, other), 'ACCESS: not the operator');
 }
 
 #[test]

@@ -8,14 +8,15 @@ use starknet::{ContractAddress, get_contract_address};
 use crate::access::interface::IAccess;
 use crate::clearinghouse::contract::Clearinghouse;
 use crate::clearinghouse::interface::{
-    AccountView, Closing, Fill, FundingCheckpoint, IClearinghouse, Ledger, LiquidationRequest,
-    MarginView, MarketParams, Mode, OpenInterest, Order, OutflowParams, OutflowView, Position,
-    VenueParams,
+    AccountView, BadDebt, Closing, Fill, FundingCheckpoint, IClearinghouse, Ledger,
+    LiquidationRequest, LossView, MarginView, MarketParams, Mode, OpenInterest, Order,
+    OutflowParams, OutflowView, Position, StormView, VenueParams, WaterfallParams,
 };
 use crate::clearinghouse::liquidation::{ILiquidation, Liquidation};
 use crate::clearinghouse::money::{IMoney, Money};
 use crate::clearinghouse::trading::{ITrading, Trading};
 use crate::clearinghouse::venue::{IVenue, Venue};
+use crate::clearinghouse::waterfall::{IWaterfall, Waterfall};
 use crate::oracle::contract::Oracle;
 use crate::oracle::interface::{Guard, IOracle, Mark, PriceEntry};
 use crate::token::contract::CollateralToken;
@@ -176,10 +177,66 @@ pub impl HereImpl of HereTrait {
         set_contract_address(before);
     }
 
-    fn connect(self: Here, bridge: ContractAddress) {
+    fn backstop(self: Here, epoch: u64, account: ContractAddress) {
+        let before = enter(self.address);
+        let mut state = Waterfall::contract_state_for_testing();
+        IWaterfall::backstop(ref state, epoch, account);
+        set_contract_address(before);
+    }
+
+    fn deleverage(
+        self: Here,
+        epoch: u64,
+        account: ContractAddress,
+        market: u8,
+        counterparties: Span<ContractAddress>,
+    ) {
+        let before = enter(self.address);
+        let mut state = Waterfall::contract_state_for_testing();
+        IWaterfall::deleverage(ref state, epoch, account, market, counterparties);
+        set_contract_address(before);
+    }
+
+    fn configure_waterfall(self: Here, params: WaterfallParams) {
+        let before = enter(self.address);
+        let mut state = Waterfall::contract_state_for_testing();
+        IWaterfall::configure_waterfall(ref state, params);
+        set_contract_address(before);
+    }
+
+    fn storm(self: Here, market: u8) -> StormView {
+        let before = enter(self.address);
+        let view = IClearinghouse::storm(@Clearinghouse::contract_state_for_testing(), market);
+        set_contract_address(before);
+        view
+    }
+
+    fn loss_bucket(self: Here) -> LossView {
+        let before = enter(self.address);
+        let view = IClearinghouse::loss_bucket(@Clearinghouse::contract_state_for_testing());
+        set_contract_address(before);
+        view
+    }
+
+    fn bad_debt(self: Here) -> BadDebt {
+        let before = enter(self.address);
+        let view = IClearinghouse::bad_debt(@Clearinghouse::contract_state_for_testing());
+        set_contract_address(before);
+        view
+    }
+
+    fn seen_under_water(self: Here, account: ContractAddress) -> u64 {
+        let before = enter(self.address);
+        let state = @Clearinghouse::contract_state_for_testing();
+        let view = IClearinghouse::seen_under_water(state, account);
+        set_contract_address(before);
+        view
+    }
+
+    fn connect(self: Here, bridge: ContractAddress, vault: ContractAddress) {
         let before = enter(self.address);
         let mut state = Venue::contract_state_for_testing();
-        IVenue::connect(ref state, bridge);
+        IVenue::connect(ref state, bridge, vault);
         set_contract_address(before);
     }
 

@@ -15,7 +15,7 @@ use crate::clearinghouse::contract::Clearinghouse;
 use crate::clearinghouse::events::{FillSettled, Liquidated};
 use crate::clearinghouse::interface::{
     Fill, IClearinghouseSafeDispatcher, LiquidationRequest, MarginTier, MarketParams, Mode, Order,
-    OrderSignature, OutflowParams, SignedOrder, VenueParams,
+    OrderSignature, OutflowParams, SignedOrder, VenueParams, WaterfallParams,
 };
 use crate::clearinghouse::liquidation::Liquidation;
 use crate::clearinghouse::money::Money;
@@ -31,6 +31,7 @@ use crate::clearinghouse::tests::here::{
 };
 use crate::clearinghouse::trading::Trading;
 use crate::clearinghouse::venue::Venue;
+use crate::clearinghouse::waterfall::Waterfall;
 use crate::oracle::contract::Oracle;
 use crate::oracle::interface::{Guard, PriceEntry};
 use crate::token::contract::CollateralToken;
@@ -116,6 +117,18 @@ pub fn venue_params() -> VenueParams {
     }
 }
 
+/// No ration to speak of, and the vault loses nothing: a test that wants one says so.
+pub fn waterfall_params() -> WaterfallParams {
+    WaterfallParams {
+        storm_window: 300,
+        storm_bps: 10_000,
+        storm_floor: 1_000_000_000_000,
+        backstop_secs: 120,
+        loss_cap: 0,
+        loss_window: 86_400,
+    }
+}
+
 /// 2,000 USD at once, which run out in 1,000 s.
 pub fn outflow_params() -> OutflowParams {
     OutflowParams {
@@ -153,9 +166,10 @@ pub fn bare() -> House {
     let mut calldata = array![
         'admin', token.into(), oracle.into(), Trading::TEST_CLASS_HASH.into(),
         Liquidation::TEST_CLASS_HASH.into(), Money::TEST_CLASS_HASH.into(),
-        Venue::TEST_CLASS_HASH.into(),
+        Venue::TEST_CLASS_HASH.into(), Waterfall::TEST_CLASS_HASH.into(),
     ];
     venue_params().serialize(ref calldata);
+    waterfall_params().serialize(ref calldata);
     outflow_params().serialize(ref calldata);
     let venue = deploy(Clearinghouse::TEST_CLASS_HASH.into(), calldata.span());
 
@@ -166,7 +180,7 @@ pub fn bare() -> House {
     };
     by('admin');
     house.oracle.connect(venue, person('bridge'));
-    house.venue.connect(person('bridge'));
+    house.venue.connect(person('bridge'), person('vault'));
     house.venue.grant_role(OPERATOR, person('operator'));
     house.venue.grant_role(GUARDIAN, person('guardian'));
     house.venue.grant_role(SENTINEL, person('sentinel'));
@@ -210,6 +224,7 @@ pub fn list(house: House, market: u8, name: felt252) {
         trade: pack_trade(trade_of(@params())),
         caps: pack_pair((params().max_open_interest, params().max_position)),
         interest: 0,
+        storm: 0,
     };
     state.markets.entry(market).write(slots);
     state.names.entry(name).write(market + 1);

@@ -4,6 +4,7 @@ use starknet::syscalls::deploy_syscall;
 use crate::clearinghouse::contract::Clearinghouse;
 use crate::clearinghouse::interface::{
     IClearinghouseSafeDispatcherTrait, MarketParams, Mode, OpenInterest, VenueParams,
+    WaterfallParams,
 };
 use crate::clearinghouse::tests::here::{HereTrait, OracleHereTrait, by};
 use crate::clearinghouse::tests::setup::{
@@ -115,14 +116,44 @@ fn the_venue_is_configured_within_reason() {
 #[feature("safe_dispatcher")]
 fn it_is_connected_once() {
     let house = bare();
-    refused(safe(house).connect(person('other')), 'VENUE: already connected');
+    let safe = safe(house);
+    refused(safe.connect(person('other'), person('vault')), 'VENUE: already connected');
+    assert!(safe.vault().unwrap() == person('vault'));
+}
+
+#[test]
+#[feature("safe_dispatcher")]
+fn the_waterfall_is_configured_whole_and_sound() {
+    let house = bare();
+    let safe = safe(house);
+    let other = WaterfallParams {
+        storm_window: 2_592_000,
+        storm_bps: 9_999,
+        storm_floor: 0xffffffffffffffff,
+        backstop_secs: 2_592_000,
+        loss_cap: 0xfffffffffffffffe,
+        loss_window: 2_592_000,
+    };
+    by('admin');
+    accepted(safe.configure_waterfall(other));
+    assert!(safe.waterfall_params().unwrap() == other);
+    for (bad, reason) in array![
+        (WaterfallParams { storm_window: 0, ..other }, 'WATERFALL: storm window'),
+        (WaterfallParams { storm_floor: 0, ..other }, 'WATERFALL: storm ration'),
+        (WaterfallParams { backstop_secs: 0, ..other }, 'WATERFALL: backstop time'),
+        (WaterfallParams { loss_window: 0, ..other }, 'WATERFALL: loss window'),
+    ] {
+        refused(safe.configure_waterfall(bad), reason);
+    }
+    assert!(safe.waterfall_params().unwrap() == other);
+    refused(safe.storm(0), 'MARKET: not listed');
 }
 
 #[test]
 fn a_faulty_deployment_fails() {
     let good = array![
-        'admin', 'token', 'oracle', 'trading', 'liquidation', 'money', 'venue', 500, 5, 60, 60, 1,
-        2, 3, 4,
+        'admin', 'token', 'oracle', 'trading', 'liquidation', 'money', 'venue', 'waterfall', 500, 5,
+        60, 60, 300, 1_000, 1_000_000_000, 60, 0, 60, 1, 2, 3, 4,
     ]
         .span();
     let deploy = |place: u32, value: felt252| -> Result<(), Array<felt252>> {
@@ -148,9 +179,10 @@ fn a_faulty_deployment_fails() {
     for (place, reason) in array![
         (0, 'ACCESS: zero admin'), (1, 'VENUE: zero address'), (2, 'VENUE: zero address'),
         (3, 'VENUE: zero class'), (4, 'VENUE: zero class'), (5, 'VENUE: zero class'),
-        (6, 'VENUE: zero class'), (8, 'VENUE: post band'), (9, 'VENUE: dwell time'),
-        (10, 'VENUE: grace time'), (11, 'OUTFLOW: limit'), (12, 'OUTFLOW: window'),
-        (13, 'OUTFLOW: escape delay'), (14, 'OUTFLOW: restore delay'),
+        (6, 'VENUE: zero class'), (7, 'VENUE: zero class'), (9, 'VENUE: post band'),
+        (10, 'VENUE: dwell time'), (11, 'VENUE: grace time'), (12, 'WATERFALL: storm window'),
+        (14, 'WATERFALL: storm ration'), (18, 'OUTFLOW: limit'), (19, 'OUTFLOW: window'),
+        (20, 'OUTFLOW: escape delay'), (21, 'OUTFLOW: restore delay'),
     ] {
         refused(deploy(place, 0), reason);
     }
