@@ -18,7 +18,7 @@ use crate::rules::config::MIN_STORM_FLOOR;
 const PEOPLE: [felt252; 5] = ['alice', 'bob', 'carol', 'dave', 'vault'];
 const USD_VALUE: u128 = 10_000_000_000_000_000;
 
-/// alice is long 8 BTC and dave 80 ETH, both with V = 352 and R = 368; a market's ration is 1,000
+/// alice is long 8 BTC and dave 80 ETH, both with V = 192 and R = 360; a market's ration is 1,000
 /// USD.
 fn storm() -> House {
     let house = open();
@@ -30,7 +30,7 @@ fn storm() -> House {
     fund(house, 'dave', 1_000);
     trade(house, BTC, 'alice', 'bob', 8 * ONE, BTC_PRICE);
     trade(house, ETH, 'dave', 'bob', 80 * ONE, ETH_PRICE);
-    move_to(house, 920 * ONE, 92 * ONE);
+    move_to(house, 900 * ONE, 90 * ONE);
     clear(house);
     house
 }
@@ -58,10 +58,10 @@ fn a_liquidation_is_cut_to_what_is_left_and_the_next_one_refused() {
     let house = storm();
     by('carol');
     house.venue.liquidate(0, buying('alice', 0));
-    // A fifth is 1,472 USD; 1.08 BTC is the most that 1,000 USD are.
-    assert!(size(house, 'carol', 0) == 108_000_000);
+    // 6.4 BTC would help; 1.11 are the most that 1,000 USD are.
+    assert!(size(house, 'carol', 0) == 111_000_000);
     let storm = house.venue.storm(0);
-    assert!(storm.dry && storm.used == 99_360 * USD_VALUE / 100);
+    assert!(storm.dry && storm.used == 999 * USD_VALUE);
     assert!(storm.limit == 1_000 * USD_VALUE && storm.since == get_block_timestamp());
     let (dry, changed) = said(house);
     let event = dry[0];
@@ -79,17 +79,16 @@ fn a_liquidation_is_cut_to_what_is_left_and_the_next_one_refused() {
 fn what_fits_to_the_unit_is_not_cut() {
     let house = storm();
     let request = LiquidationRequest { max_size: ONE / 100, ..buying('alice', 0) };
-    // One BTC of 1,000 USD at 920: 92 times 10 USD, and not once more.
     by('carol');
-    house.venue.liquidate(0, LiquidationRequest { max_size: 108_000_000, ..buying('alice', 0) });
+    house.venue.liquidate(0, LiquidationRequest { max_size: 111_000_000, ..buying('alice', 0) });
     assert!(!house.venue.storm(0).dry);
     clear(house);
-    // 6.4 USD are left, a lot is 9.2: refused, and the refusal is not undone.
+    // 1 USD is left, a lot is 9: refused, and the refusal is not undone.
     by('carol');
     house.venue.liquidate(0, request);
     assert!(house.venue.storm(0).dry);
     assert!(refusal(house) == Some('STORM: nothing left'));
-    assert!(size(house, 'carol', 0) == 108_000_000);
+    assert!(size(house, 'carol', 0) == 111_000_000);
 }
 
 #[test]
@@ -111,6 +110,7 @@ fn a_step_of_the_rule_is_kept_where_one_fits() {
 #[test]
 fn the_ration_grows_with_open_interest() {
     let house = storm();
+    move_to(house, 920 * ONE, 92 * ONE);
     // 20% of 8 BTC at 920 is just the fifth that is wanted.
     ration(
         house,
@@ -121,6 +121,7 @@ fn the_ration_grows_with_open_interest() {
     house.venue.liquidate(0, buying('alice', 0));
     assert!(size(house, 'carol', 0) == 160_000_000 && !house.venue.storm(0).dry);
     let house = storm();
+    move_to(house, 920 * ONE, 92 * ONE);
     ration(
         house,
         WaterfallParams { storm_bps: 1_999, storm_floor: MIN_STORM_FLOOR, ..waterfall_params() },
@@ -161,7 +162,7 @@ fn two_dry_at_once_turn_the_venue_to_cancel_only() {
     assert!(changed.reason == 'STORM' && changed.report_hash == 0);
     assert!(house.venue.mode() == Mode::CancelOnly);
     // Both were cut; what came after the stop was refused.
-    assert!(size(house, 'carol', 0) == 108_000_000 && size(house, 'carol', 1) == 1_086_000_000);
+    assert!(size(house, 'carol', 0) == 111_000_000 && size(house, 'carol', 1) == 1_111_000_000);
     by('carol');
     refused(safe(house).liquidate(0, buying('dave', 1)), 'MODE: not allowed');
     assert_balanced(house, PEOPLE.span());
@@ -179,7 +180,7 @@ fn two_dry_at_once_turn_the_venue_to_cancel_only() {
     go_up_to(house, Mode::Full);
     for _ in 0..3_u8 {
         after(30);
-        report(house, 920 * ONE, 92 * ONE, 0);
+        report(house, 900 * ONE, 90 * ONE, 0);
     }
     by('carol');
     refused(safe(house).liquidate(0, buying('dave', 1)), 'STORM: nothing left');
@@ -193,7 +194,7 @@ fn one_dry_after_the_other_is_no_storm() {
     house.venue.liquidate(0, buying('alice', 0));
     for _ in 0..10_u8 {
         after(30);
-        report(house, 920 * ONE, 92 * ONE, 0);
+        report(house, 900 * ONE, 90 * ONE, 0);
     }
     by('carol');
     house.venue.liquidate(0, buying('dave', 1));
@@ -205,7 +206,7 @@ fn a_refused_one_stops_the_venue_as_well() {
     let house = storm();
     by('carol');
     house.venue.liquidate(0, buying('alice', 0));
-    house.venue.liquidate(0, LiquidationRequest { max_size: 1_086_000_000, ..buying('dave', 1) });
+    house.venue.liquidate(0, LiquidationRequest { max_size: 1_111_000_000, ..buying('dave', 1) });
     assert!(!house.venue.storm(1).dry && house.venue.mode() == Mode::Full);
     clear(house);
     by('carol');

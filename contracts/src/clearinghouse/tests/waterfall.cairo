@@ -277,7 +277,8 @@ fn a_market_that_is_not_valid_stays_with_its_account() {
     house.oracle.freeze(0);
     assert!(house.oracle.mark(0).status == MarketStatus::Frozen);
     by('carol');
-    refused(safe(house).backstop(0, person('alice')), 'LIQUIDATION: market not valid');
+    // At the anchor, 1,000, it is healthy.
+    refused(safe(house).backstop(0, person('alice')), 'BACKSTOP: healthy');
     by('operator');
     let others = array![person('bob')].span();
     let safe = safe(house);
