@@ -10,6 +10,7 @@ from fractions import Fraction
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from truemark.felt import selector
 from truemark.risk import Margin, MarginTier, margin
 from truemark.transactions import Call
 from truemark_keeper.book import (
@@ -61,6 +62,9 @@ class Venue:
     timestamp: int = 0
     full_since: int = 0
     batches: list[list[tuple[int, int]]] = field(default_factory=list)
+    backstopped: list[int] = field(default_factory=list)
+    #: Why the backstop takes nobody.
+    closed: str | None = None
 
     async def book(self) -> Book:
         accounts = tuple(self.accounts.values())
@@ -81,6 +85,10 @@ class Venue:
 
     async def execute(self, calls: Sequence[Call], timeout: float | None = None) -> Outcome:
         (call,) = calls
+        if call.selector == selector("backstop"):
+            self.block += 1
+            self.backstopped.append(call.calldata[1])
+            return Outcome(self.block, self.block, (self.block,), self.block, None, {"events": []})
         epoch, count, *data = call.calldata
         assert epoch == 0
         assert len(data) == 4 * count
@@ -92,6 +100,9 @@ class Venue:
             events.append(self.liquidate(address, market_number, max_size, limit))
         self.batches.append(batch)
         return Outcome(self.block, self.block, (self.block,), self.block, None, {"events": events})
+
+    async def backstop_refusal(self, epoch: int, account: int) -> str | None:
+        return self.closed
 
     def liquidate(self, address: int, number: int, max_size: int, limit: int) -> Liquidated | LiquidationRefused:
         state, mark = self.accounts[address], self.markets[number].price
@@ -116,7 +127,9 @@ def run(venue: Venue, own: dict[str, int | None] | None = None, **options: int) 
             return own[name]
         return next(m.price for m in venue.markets.values() if m.name == name)
 
-    liquidator = Liquidator(venue, venue, clearinghouse=1, account=KEEPER, own_price=own_price, **options)
+    liquidator = Liquidator(
+        venue, venue, clearinghouse=1, account=KEEPER, own_price=own_price, backstop=venue, **options
+    )
     return asyncio.run(liquidator.once())
 
 
@@ -147,8 +160,32 @@ def test_who_is_under_water_goes_worst_first_and_nobody_else() -> None:
     assert venue.batches == [[(2, 0), (1, 0), (5, 0)]]
 
 
+def test_who_is_worth_less_than_a_third_of_what_it_needs_goes_to_the_backstop() -> None:
+    venue = Venue(
+        {0: market(0, 100 * ONE)},
+        {
+            1: account(1, -99 * USD - 1, (0, ONE)),
+            2: account(2, -99 * USD, (0, ONE)),
+            4: account(4, -101 * USD, (0, ONE)),
+            KEEPER: account(KEEPER, -101 * USD, (0, ONE)),
+        },
+        # 1 and 2 are refused to the keeper: 2 has a third to the unit.
+        refuse=frozenset({1, 2}),
+    )
+    assert run(venue, {"M0": 102 * ONE}).backstopped == ()
+    sweep = run(venue)
+    assert sweep.backstopped == (1, 4)
+    assert venue.backstopped == [1, 4]
+    venue.closed = "BACKSTOP: vault margin"
+    assert run(venue).backstopped == ()
+    venue.closed = None
+    venue.markets[0] = market(0, 100 * ONE, checkpoint=101 * ONE)
+    assert run(venue).backstopped == (4,)
+
+
 def test_a_second_run_sends_nothing() -> None:
     venue = underwater_venue()
+    del venue.accounts[4]
     run(venue)
     sweep = run(venue)
     assert sweep.transactions == ()
@@ -165,7 +202,7 @@ def test_a_mark_that_the_own_price_contradicts_is_vetoed() -> None:
         venue = underwater_venue()
         sweep = run(venue, {"M0": own})
         assert sweep.transactions == ()
-        assert {item.account for item in sweep.vetoed} == {1, 2, 5}
+        assert {item.account for item in sweep.vetoed} == {1, 2, 4, 5}
     assert len(run(underwater_venue(), {"M0": 101 * ONE}).liquidated) == 3
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from truemark.felt import selector
 from truemark.transactions import Call
 
-from truemark_keeper.book import Book, BookReader, Liquidated, LiquidationRefused
+from truemark_keeper.book import AccountState, Book, BookReader, Liquidated, LiquidationRefused
 from truemark_keeper.reporter import Sender
-from truemark_keeper.screen import UnderWater, screen
+from truemark_keeper.screen import UnderWater, failed, screen
 from truemark_keeper.slots import Outcome
 
 log = logging.getLogger(__name__)
@@ -21,6 +22,14 @@ MAX_SIZE = 2**63 - 1
 
 #: The keeper's own opinion of a market's price by name, 1e-8 USD, not from the chain; None: it has none.
 OwnPrice = Callable[[str], Awaitable[int | None]]
+
+
+class BackstopReader(Protocol):
+    """Asks the contract, without a transaction, whether it would hand an account to the backstop."""
+
+    async def backstop_refusal(self, epoch: int, account: int) -> str | None:
+        """Why `backstop` would revert now; None: it would not."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +62,8 @@ class Sweep:
     vetoed: tuple[Vetoed, ...] = ()
     #: Every transaction sent; one that reverted changed nothing.
     transactions: tuple[Outcome, ...] = ()
+    #: Accounts that went to the backstop.
+    backstopped: tuple[int, ...] = ()
 
 
 def liquidate_many_call(clearinghouse: int, epoch: int, requests: Sequence[Request]) -> Call:
@@ -61,6 +72,11 @@ def liquidate_many_call(clearinghouse: int, epoch: int, requests: Sequence[Reque
     for request in requests:
         data += [request.account, request.market, request.max_size, request.limit_price]
     return Call(clearinghouse, selector("liquidate_many"), tuple(data))
+
+
+def backstop_call(clearinghouse: int, epoch: int, account: int) -> Call:
+    """`backstop(epoch, account)` of the clearinghouse."""
+    return Call(clearinghouse, selector("backstop"), (epoch, account))
 
 
 class Liquidator:
@@ -76,6 +92,8 @@ class Liquidator:
         limit_slack_bps: how far from the mark, against the keeper, a price is still taken.
         batch_size: requests in one transaction.
         max_passes: an account that is still under water after one market was taken is looked at again, this often.
+        backstop: what no liquidator wants any more (V < R/3) is handed to the vault after this was asked; None: it is
+            left to others.
     """
 
     def __init__(
@@ -90,6 +108,7 @@ class Liquidator:
         limit_slack_bps: int = 50,
         batch_size: int = 20,
         max_passes: int = 20,
+        backstop: BackstopReader | None = None,
     ) -> None:
         self._sender = sender
         self._reader = reader
@@ -100,6 +119,7 @@ class Liquidator:
         self._limit_slack_bps = limit_slack_bps
         self._batch_size = batch_size
         self._max_passes = max_passes
+        self._backstop = backstop
 
     async def once(self, timeout: float | None = None) -> Sweep:
         """Liquidates until nothing is left that it may liquidate. A second run right after sends nothing.
@@ -136,7 +156,36 @@ class Liquidator:
                     | ({"reverted": outcome.revert_reason} if not outcome.succeeded else {}),
                 )
             book = await self._reader.book()
-        return Sweep(block, tuple(liquidated), tuple(refused), tuple(vetoed.values()), tuple(transactions))
+        handed = await self._hand_over(book, vetoed, transactions, timeout)
+        left = tuple(vetoed.values())
+        return Sweep(block, tuple(liquidated), tuple(refused), left, tuple(transactions), handed)
+
+    async def _hand_over(
+        self,
+        book: Book,
+        vetoed: dict[tuple[int, int], Vetoed],
+        transactions: list[Outcome],
+        timeout: float | None,
+    ) -> tuple[int, ...]:
+        """To the backstop, one transaction an account: what the contract refuses now is not asked for in vain."""
+        if self._backstop is None or not book.full or book.in_grace():
+            return ()
+        opinions: dict[int, str | None] = {}
+        handed = []
+        for account in failed(book):
+            if account.address == self._account or not await self._believes(account, book, opinions, vetoed):
+                continue
+            refusal = await self._backstop.backstop_refusal(book.epoch, account.address)
+            if refusal is not None:
+                log.warning("backstop refuses", extra={"account": hex(account.address), "reason": refusal})
+                continue
+            call = backstop_call(self._clearinghouse, book.epoch, account.address)
+            outcome = await self._sender.execute([call], timeout)
+            transactions.append(outcome)
+            if outcome.succeeded:
+                handed.append(account.address)
+            log.info("backstop", extra={"account": hex(account.address), "hash": hex(outcome.hash)})
+        return tuple(handed)
 
     async def _requests(
         self, book: Book, tried: set[tuple[int, int]], vetoed: dict[tuple[int, int], Vetoed]
@@ -169,19 +218,9 @@ class Liquidator:
         tried: set[tuple[int, int]],
         vetoed: dict[tuple[int, int], Vetoed],
     ) -> Request | None:
-        """A request for the largest position that may be taken. An account with a position in any market whose mark
-        this keeper does not believe is left alone: its V and R rest on that mark too."""
-        for position in item.account.positions:
-            market = book.markets[position.market]
-            if position.market not in opinions:
-                opinions[position.market] = await self._disbelief(market.name, market.price)
-            reason = opinions[position.market]
-            if market.valid and reason is not None:
-                key = (item.account.address, position.market)
-                if key not in vetoed:
-                    log.warning("vetoed", extra={"account": hex(key[0]), "market": market.name, "reason": reason})
-                vetoed[key] = Vetoed(*key, reason)
-                return None
+        """A request for the largest position that may be taken."""
+        if not await self._believes(item.account, book, opinions, vetoed):
+            return None
         for position in item.open_to:
             if (item.account.address, position.market) in tried:
                 continue
@@ -189,6 +228,28 @@ class Liquidator:
             slack = BPS + self._limit_slack_bps if position.size > 0 else BPS - self._limit_slack_bps
             return Request(item.account.address, position.market, MAX_SIZE, mark * slack // BPS)
         return None
+
+    async def _believes(
+        self,
+        account: AccountState,
+        book: Book,
+        opinions: dict[int, str | None],
+        vetoed: dict[tuple[int, int], Vetoed],
+    ) -> bool:
+        """An account with a position in any market whose mark this keeper does not believe is left alone: its V and R
+        rest on that mark too."""
+        for position in account.positions:
+            market = book.markets[position.market]
+            if position.market not in opinions:
+                opinions[position.market] = await self._disbelief(market.name, market.price)
+            reason = opinions[position.market]
+            if market.valid and reason is not None:
+                key = (account.address, position.market)
+                if key not in vetoed:
+                    log.warning("vetoed", extra={"account": hex(key[0]), "market": market.name, "reason": reason})
+                vetoed[key] = Vetoed(*key, reason)
+                return False
+        return True
 
     async def _disbelief(self, name: str, mark: int) -> str | None:
         own = await self._own_price(name)

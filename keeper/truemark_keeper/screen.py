@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from truemark.risk import Margin, margin
+from truemark.waterfall import is_deep
 
 from truemark_keeper.book import AccountState, Book, MarketState, OpenPosition, holdings
 
@@ -45,6 +46,21 @@ def screen(book: Book) -> tuple[UnderWater, ...]:
             open_to.sort(key=lambda p: (-abs(p.size) * book.markets[p.market].price, p.market))
             found.append(UnderWater(account, now, tuple(open_to)))
     return tuple(sorted(found, key=lambda item: (item.ratio, item.account.address)))
+
+
+def failed(book: Book) -> tuple[AccountState, ...]:
+    """Every account that is the backstop's at once: V < R/3 at the marks and at the checkpoints, with a position that
+    can change hands now. By address."""
+    found = []
+    for account in book.accounts:
+        if any(_liquidatable(book, book.markets[position.market]) for position in account.positions):
+            views = [
+                margin(account.collateral, holdings(account, book.markets, at_checkpoint=then))
+                for then in (False, True)
+            ]
+            if all(is_deep(view.value, view.maintenance) for view in views):
+                found.append(account)
+    return tuple(sorted(found, key=lambda account: account.address))
 
 
 def _liquidatable(book: Book, market: MarketState) -> bool:

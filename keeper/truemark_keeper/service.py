@@ -231,6 +231,7 @@ def assembled(
         max_disagreement_bps=config.liquidator.max_disagreement_bps,
         limit_slack_bps=config.liquidator.limit_slack_bps,
         batch_size=config.liquidator.batch_size,
+        backstop=reader,
     )
     sentinel = Sentinel(
         queue,
@@ -356,6 +357,8 @@ def _count_sweep(board: Board, sweep: Sweep) -> None:
         board.count("liquidations", str(done.market))
     for refused in sweep.refused:
         board.count("liquidations_refused", refused.reason)
+    if sweep.backstopped:
+        board.count("liquidations", "backstop", len(sweep.backstopped))
     for vetoed in sweep.vetoed:
         board.count("vetoes", str(vetoed.market))
 

@@ -76,6 +76,24 @@ class VenueReader:
 
         return await at_one_block(self._node, read)
 
+    async def backstop_refusal(self, epoch: int, account: int) -> str | None:
+        """Why `backstop` would revert at the head; None: it would not. Nothing is sent.
+
+        Raises:
+            ChainUnsteady, RpcError, NodeUnavailable: the node does not say.
+        """
+
+        async def ask(head: Head) -> str | None:
+            call = self._clearinghouse.request("backstop", (epoch, account), head.number)
+            (answer,) = await batch_at(self._node, [call])
+            if not isinstance(answer, RpcError):
+                return None
+            if answer.code not in VIEW_FAILED:
+                raise answer
+            return _reason(answer)
+
+        return await at_one_block(self._node, ask)
+
     async def epoch(self) -> int:
         """The oracle's epoch at the head: what a report carries.
 
