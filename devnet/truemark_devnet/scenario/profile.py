@@ -16,9 +16,9 @@ from truemark_devnet.scenario.file import BadScenario, Scenario
 _VENUE_KEYS: Final[Mapping[str, tuple[str, str]]] = {
     "storm_bps": ("waterfall", "storm_bps"),
     "storm_window": ("waterfall", "storm_window"),
-    "storm_floor": ("waterfall", "storm_floor"),
+    "storm_floor": ("waterfall", "storm_floor_usd"),
     "backstop_secs": ("waterfall", "backstop_secs"),
-    "loss_cap": ("waterfall", "loss_cap"),
+    "loss_cap": ("waterfall", "loss_cap_usd"),
     "loss_window": ("waterfall", "loss_window"),
     "outflow_bps": ("outflow", "outflow_bps"),
     "outflow_window": ("outflow", "outflow_window"),
