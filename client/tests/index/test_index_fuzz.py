@@ -84,7 +84,12 @@ class Life:
         self.values += 1
         for block in old:
             self.devnet.call("devnet_setTime", time=block["timestamp"], generate_block=False)
-            if block["block_number"] == first:
+            if block["block_number"] == first and not block["transactions"]:
+                # Nothing of it but what it wrote differs.
+                self.devnet.write(2**200, 10**6 + self.values)
+                self.devnet.empty()
+                self.writes = {**self.writes, first: [(2**200, 10**6 + self.values)]}
+            elif block["block_number"] == first:
                 self.devnet.mint(0x79, 10**6 + self.values)
             elif block["transactions"]:
                 self.devnet.mint()
