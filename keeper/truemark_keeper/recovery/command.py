@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 #: Entry points of adapters: a function of the deployment that gives an async context manager with a RecoveryChain.
 ADAPTERS: Final = "truemark.recovery"
 RECORD: Final = "rollback.json"
+DeploymentOption = Annotated[
+    Path | None,
+    typer.Option(help="The venue's manifest; by default $TRUEMARK_DEPLOYMENT, else that of the local devnet."),
+]
 
 
 class NoAdapter(TruemarkError, LookupError):
@@ -43,18 +47,55 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(
         name="recovery", help="Take a venue back to its last good block, and up again.", no_args_is_help=True
     )
+    group.command("find")(find)
     group.command("rollback")(rollback)
     group.command("reopen")(reopen)
     app.add_typer(group)
 
 
+def find(
+    index: Annotated[str, typer.Option(help="The index: a file, or a database's URL (`truemark index run` fills it).")],
+    deployment: DeploymentOption = None,
+    history: Annotated[
+        Path | None, typer.Option(help="A keeper's history of its own prices: marks and liquidations are held to it.")
+    ] = None,
+    first: Annotated[int, typer.Option("--from", min=0, help="The first block to look at.")] = 0,
+    last: Annotated[int | None, typer.Option("--to", min=0, help="The last one; by default the newest.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Says which block was the last good one, and what speaks against those after it."""
+    import orjson
+    from truemark.index import Index
+
+    from truemark_keeper.recovery.find import find_last_good
+    from truemark_keeper.recovery.prices import PriceHistory
+
+    venue = manifest.find(deployment)
+    prices = PriceHistory({}) if history is None else PriceHistory.load(history)
+    with Index.open(index) as opened:
+        found = find_last_good(opened, venue, price=prices.at, first=first, last=last)
+    if as_json:
+        said = {
+            "first": found.first,
+            "last": found.last,
+            "last_good": found.last_good,
+            "fingerprint": found.fingerprint,
+            "suspicions": [item.to_json() for item in found.suspicions],
+        }
+        typer.echo(orjson.dumps(said, option=orjson.OPT_INDENT_2).decode())
+        return
+    console = Console()
+    for item in found.suspicions:
+        where = f" {item.market}" if item.market else ""
+        console.print(f"block {item.block}  {item.rule}{where}: {item.explanation}", highlight=False)
+    good = "none of them is good" if found.last_good is None else f"the last good block is {found.last_good}"
+    console.print(f"blocks {found.first} to {found.last}: {good}", highlight=False)
+
+
 def rollback(
     block: Annotated[int, typer.Argument(min=0, help="The last good block: the newest one afterwards.")],
     execute: Annotated[bool, typer.Option("--execute", help="Do it; without this it is only said.")] = False,
-    deployment: Annotated[
-        Path | None,
-        typer.Option(help="The venue's manifest; by default $TRUEMARK_DEPLOYMENT, else that of the local devnet."),
-    ] = None,
+    deployment: DeploymentOption = None,
     record: Annotated[
         Path | None, typer.Option(help="The rollback's memory, by default rollback.json beside the manifest.")
     ] = None,
