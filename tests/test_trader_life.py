@@ -190,7 +190,7 @@ async def test_a_withdrawal_is_claimed_on_l1_once_from_its_numbers_alone(house: 
             await handle.claim()
         await house.nodes.flush()
         await handle.wait_claimable(10)
-        numbers = Withdrawal(handle.epoch, handle.counter, Decimal("123.456789"), bob.l1.address)
+        numbers = Withdrawal(handle.epoch, handle.counter, Decimal("123.456789"), bob.l1.address, bob.address)
     # Another process, and another person: whoever claims, the recipient is paid.
     async with house.trader("carol") as carol:
         resumed = carol.resume_withdrawal(numbers)

@@ -26,6 +26,7 @@ from truemark.l1 import (
     L1Unavailable,
     NoL1Signer,
     NotClaimable,
+    OverQuota,
     checked_l1_address,
 )
 from truemark.models import Destination, Withdrawal
@@ -35,7 +36,7 @@ from web3.providers.async_base import AsyncJSONBaseProvider
 
 SIGNER = Account.from_key(b"\x01" * 32)
 TOKEN, MESSAGING, BRIDGE = (to_checksum_address(f"0x{number:040x}") for number in (0x701, 0x702, 0x703))
-WITHDRAWAL = Withdrawal(2, 5, Decimal("1.5"), SIGNER.address)
+WITHDRAWAL = Withdrawal(2, 5, Decimal("1.5"), SIGNER.address, 7)
 RECIPIENT = 0xA11CE
 
 
@@ -237,13 +238,14 @@ async def test_a_revert_in_the_block_is_asked_for_its_reason(bridge: L1Bridge, e
     [
         ("BRIDGE: already paid", AlreadyClaimed),
         ("MESSAGING: no such message from L2", NotClaimable),
+        ("BRIDGE: over the quota", OverQuota),
         ("BRIDGE: more than is locked", L1Reverted),
     ],
 )
 async def test_a_claim_that_is_refused_says_which_of_the_ways_it_was(
     bridge: L1Bridge, ethereum: Ethereum, reason: str, error: type[L1Reverted]
 ) -> None:
-    ethereum.reverts[selector("withdraw(address,uint256,uint256,uint256)")] = reason
+    ethereum.reverts[selector("withdraw(address,uint256,uint256,uint256,uint256)")] = reason
     with pytest.raises(error) as refused:
         await bridge.claim(WITHDRAWAL)
     assert (type(refused.value), refused.value.reason) == (error, reason)
@@ -253,8 +255,21 @@ async def test_a_claim_that_is_refused_says_which_of_the_ways_it_was(
 async def test_a_claim_names_the_withdrawal(bridge: L1Bridge, ethereum: Ethereum) -> None:
     assert await bridge.claim(WITHDRAWAL) == word(1)
     (claim,) = ethereum.sent
-    expected = abi_encode(["address", "uint256", "uint256", "uint256"], [SIGNER.address, 1_500_000, 2, 5])
+    expected = abi_encode(["address", *["uint256"] * 4], [SIGNER.address, 1_500_000, 2, 5, 7])
     assert bytes(claim["data"])[4:] == expected
+
+
+async def test_what_is_attested_is_a_payment_or_what_waits_for_one(bridge: L1Bridge, ethereum: Ethereum) -> None:
+    for paid in (1, 0):
+        ethereum.reads[selector("paid(uint256,uint256)")] = lambda data, paid=paid: paid
+        await bridge.attest(WITHDRAWAL)
+    payment, registered = ethereum.sent
+    assert bytes(payment["data"]).hex()[:8] == selector("attest_payment(uint256,uint256)")
+    assert bytes(payment["data"])[4:] == abi_encode(["uint256"] * 2, [2, 5])
+    expected = selector("attest_registered(address,uint256,uint256,uint256,uint256)")
+    assert bytes(registered["data"]).hex()[:8] == expected
+    assert payment["value"] > 0
+    assert registered["value"] > 0
 
 
 async def test_reads_are_decimals(bridge: L1Bridge, ethereum: Ethereum) -> None:
@@ -263,13 +278,17 @@ async def test_reads_are_decimals(bridge: L1Bridge, ethereum: Ethereum) -> None:
         selector("locked()"): lambda data: 8,
         selector("epoch()"): lambda data: 3,
         selector("paid(uint256,uint256)"): lambda data: 1,
-        selector("claimable(address,uint256,uint256,uint256)"): lambda data: 0,
+        selector("claimable(address,uint256,uint256,uint256,uint256)"): lambda data: 0,
+        selector("registered(address,uint256,uint256,uint256,uint256)"): lambda data: 1,
+        selector("withdrawable()"): lambda data: 9,
     }
     assert await bridge.balance() == Decimal("7.000001")
     assert await bridge.locked() == Decimal("0.000008")
     assert await bridge.epoch() == 3
     assert await bridge.is_paid(WITHDRAWAL)
     assert not await bridge.is_claimable(WITHDRAWAL)
+    assert await bridge.is_registered(WITHDRAWAL)
+    assert await bridge.withdrawable() == Decimal("0.000009")
 
 
 async def test_deposits_in_flight_are_those_whose_message_waits(bridge: L1Bridge, ethereum: Ethereum) -> None:
@@ -286,7 +305,7 @@ async def test_deposits_in_flight_are_those_whose_message_waits(bridge: L1Bridge
 
 async def test_withdrawals_that_wait_are_those_not_paid(bridge: L1Bridge, ethereum: Ethereum) -> None:
     ethereum.reads[selector("paid(uint256,uint256)")] = lambda data: int(data[-1] == 1)
-    registered = [Withdrawal(0, counter, Decimal(counter), SIGNER.address) for counter in (1, 2, 3)]
+    registered = [Withdrawal(0, counter, Decimal(counter), SIGNER.address, 7) for counter in (1, 2, 3)]
     assert [withdrawal.counter for withdrawal in await bridge.unclaimed(registered)] == [2, 3]
 
 

@@ -39,6 +39,7 @@ AMOUNT_BOUND = 2**96
 _WEI = Decimal(10) ** 18
 _ALREADY_PAID = "BRIDGE: already paid"
 _NO_MESSAGE = "MESSAGING: no such message from L2"
+_OVER_QUOTA = "BRIDGE: over the quota"
 #: Bounds are estimated on the state of the moment, which another deposit may change.
 _GAS_PERCENT = 125
 
@@ -63,6 +64,10 @@ class AlreadyClaimed(L1Reverted):
 
 class NotClaimable(L1Reverted):
     """L1 knows no such withdrawal: L2's message did not arrive yet, or a field of it is another."""
+
+
+class OverQuota(L1Reverted):
+    """The quota of withdrawals has no room for it now: the same claim works later."""
 
 
 class L1Refused(TruemarkError, RuntimeError):
@@ -225,6 +230,7 @@ class L1Bridge:
         Raises:
             AlreadyClaimed: it was paid before.
             NotClaimable: L1 knows no such withdrawal (yet).
+            OverQuota: the quota has no room for it now; it stays claimable.
             L1Reverted, L1Refused, L1Unavailable, NoL1Signer
         """
         try:
@@ -235,8 +241,24 @@ class L1Bridge:
                 raise AlreadyClaimed(what, error.reason) from error
             if error.reason == _NO_MESSAGE:
                 raise NotClaimable(what, error.reason) from error
+            if error.reason == _OVER_QUOTA:
+                raise OverQuota(what, error.reason) from error
             raise
         return _hash_of(receipt)
+
+    async def attest(self, withdrawal: Withdrawal) -> str:
+        """Tells L2 of a withdrawal of an earlier epoch that L1 paid or can pay: if a rollback erased it there, it is
+        debited again, once. Anyone may do it; the transaction's hash.
+
+        Raises:
+            L1Reverted: its epoch is not over, or L1 knows no such withdrawal.
+            L1Refused, L1Unavailable, NoL1Signer
+        """
+        if await self.is_paid(withdrawal):
+            call = self._bridge.functions.attest_payment(withdrawal.epoch, withdrawal.counter)
+        else:
+            call = self._bridge.functions.attest_registered(*_fields(withdrawal))
+        return _hash_of(await self._send(call, "attesting", value=self._message_fee))
 
     async def new_epoch(self) -> int:
         """Owner: the appchain was rolled back. What was signed for the epoch before ends on L2 with the message that
@@ -256,8 +278,11 @@ class L1Bridge:
 
     async def is_claimable(self, withdrawal: Withdrawal) -> bool:
         """Whether `claim` would pay."""
-        recipient, amount, epoch, counter = _fields(withdrawal)
-        return bool(await self._read(self._bridge.functions.claimable(recipient, amount, epoch, counter)))
+        return bool(await self._read(self._bridge.functions.claimable(*_fields(withdrawal))))
+
+    async def is_registered(self, withdrawal: Withdrawal) -> bool:
+        """Whether L2's message is there and it was not paid; `claim` pays it now or, over the quota, later."""
+        return bool(await self._read(self._bridge.functions.registered(*_fields(withdrawal))))
 
     async def is_paid(self, withdrawal: Withdrawal) -> bool:
         return bool(await self._read(self._bridge.functions.paid(withdrawal.epoch, withdrawal.counter)))
@@ -270,6 +295,10 @@ class L1Bridge:
     async def ether(self, address: str | None = None) -> Decimal:
         owner = checked_l1_address(address) if address is not None else cast(ChecksumAddress, self.address)
         return Decimal(await self._ask(self._w3.eth.get_balance(owner), "reading ether")) / _WEI
+
+    async def withdrawable(self) -> Decimal:
+        """What the quota leaves to withdrawals now; USD."""
+        return from_collateral(await self._read(self._bridge.functions.withdrawable()))
 
     async def locked(self) -> Decimal:
         """What L2, deposits in flight and withdrawals not yet paid have a claim on; USD."""
@@ -424,12 +453,13 @@ def _client(url: str, timeout: float) -> AsyncWeb3[Any]:
     )
 
 
-def _fields(withdrawal: Withdrawal) -> tuple[ChecksumAddress, int, int, int]:
+def _fields(withdrawal: Withdrawal) -> tuple[ChecksumAddress, int, int, int, int]:
     return (
         checked_l1_address(withdrawal.recipient),
         money(withdrawal.amount),
         withdrawal.epoch,
         withdrawal.counter,
+        withdrawal.source,
     )
 
 

@@ -198,6 +198,8 @@ class Withdrawal:
     amount: Decimal
     #: Checksum address on L1.
     recipient: str
+    #: Whom L2 took it from: an account, or 2**251 + the nonce of a deposit that went back.
+    source: int
 
 
 class DepositState(StrEnum):

@@ -1,4 +1,6 @@
 pub mod contract;
+pub mod delivery;
+pub mod events;
 pub mod interface;
 #[cfg(test)]
 mod tests;

@@ -12,6 +12,7 @@ pub mod mode;
 pub mod money;
 pub mod orders;
 pub mod outflow;
+pub mod receivables;
 pub mod slots;
 pub mod state;
 pub mod storm;

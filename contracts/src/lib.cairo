@@ -8,6 +8,7 @@ pub mod bridge;
 pub mod clearinghouse;
 pub mod gas;
 pub mod oracle;
+pub mod refunds;
 pub mod rules;
 pub mod token;
 pub mod units;

@@ -37,6 +37,7 @@ CLASSES: dict[str, str] = {
     "Venue": "truemark::clearinghouse::venue::Venue",
     "Waterfall": "truemark::clearinghouse::waterfall::Waterfall",
     "Vault": "truemark::vault::contract::Vault",
+    "RefundDistributor": "truemark::refunds::contract::RefundDistributor",
 }
 #: Declared by tests only.
 TEST_CLASSES: dict[str, str] = {
@@ -198,7 +199,8 @@ def _class_hash(contract: dict[str, Any]) -> int:
 def _l1_contract(name: str, source: Path, out: Path, progress: Progress) -> L1Contract:
     out.mkdir(parents=True, exist_ok=True)
     path = out / f"{name}.json"
-    digest = _digest([source])
+    # Any of them may be imported by this one.
+    digest = _digest(sorted(source.parent.glob("*.vy")))
     meta = _read_meta(path)
     if meta is None or meta.get("digest") != digest:
         progress(f"compiling {name} (Vyper)")

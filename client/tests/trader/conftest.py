@@ -31,6 +31,7 @@ ADDRESSES = {
     "Vault": 0x7A17,
     "Bridge": 0xB41D6E,
     "CollateralToken": 0x70CE,
+    "RefundDistributor": 0x4EF0D,
 }
 L1_ADDRESS = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
 Reads = dict[str, Callable[..., Any]]
@@ -189,6 +190,7 @@ class Stage:
         self.venue.vault = self.contracts["Vault"]
         self.venue.bridge = self.contracts["Bridge"]
         self.venue.token = self.contracts["CollateralToken"]
+        self.venue.refunds = self.contracts["RefundDistributor"]
         self.account = RecordingAccount(self.key)
         settings: dict[str, Any] = {
             "gateway": self.gateway,

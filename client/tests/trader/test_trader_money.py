@@ -10,7 +10,9 @@ import pytest
 from truemark.felt import short_string
 from truemark.l1 import L1Deposit
 from truemark.models import DepositState, Destination, Withdrawal
+from truemark.refunds import RefundClaim
 from truemark.trader import (
+    AlreadyRefunded,
     DepositReclaimed,
     NoL1,
     NotFunded,
@@ -21,7 +23,7 @@ from truemark.trader import (
 from truemark.units import BadAmount
 
 NOW = 1_768_773_600
-CLEARINGHOUSE, VAULT, BRIDGE, TOKEN = 0xC1EA, 0x7A17, 0xB41D6E, 0x70CE
+CLEARINGHOUSE, VAULT, BRIDGE, TOKEN, REFUNDS = 0xC1EA, 0x7A17, 0xB41D6E, 0x70CE, 0x4EF0D
 L1_ADDRESS = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
 U256 = (0,)
 
@@ -198,9 +200,14 @@ async def test_a_strangers_redemption_is_not_claimable(stage: Any) -> None:
 
 
 async def test_a_withdrawal_goes_from_margin_to_l1_in_one_transaction(stage: Any) -> None:
-    stage.emits("Bridge", "WithdrawalRegistered", [stage.trader.address, int(L1_ADDRESS, 16)], [7_000_001, 4, 12])
+    stage.emits(
+        "Bridge",
+        "WithdrawalRegistered",
+        [stage.trader.address, int(L1_ADDRESS, 16)],
+        [7_000_001, 4, 12, stage.trader.address],
+    )
     handle = await stage.trader.withdraw("7.000001")
-    assert handle.withdrawal == Withdrawal(4, 12, Decimal("7.000001"), L1_ADDRESS)
+    assert handle.withdrawal == Withdrawal(4, 12, Decimal("7.000001"), L1_ADDRESS, stage.trader.address)
     assert (handle.epoch, handle.counter, handle.tx_hash) == (4, 12, 7)
     assert stage.calls() == [
         (CLEARINGHOUSE, "withdraw", {"epoch": 4, "amount": 7_000_001}),
@@ -210,7 +217,7 @@ async def test_a_withdrawal_goes_from_margin_to_l1_in_one_transaction(stage: Any
     with pytest.raises(StillUnderWay, match="withdrawal 12 of epoch 4"):
         await handle.wait_claimable(0.01)
     # From its numbers alone, in another process.
-    resumed = stage.trader.resume_withdrawal(Withdrawal(4, 12, Decimal("7.000001"), L1_ADDRESS))
+    resumed = stage.trader.resume_withdrawal(Withdrawal(4, 12, Decimal("7.000001"), L1_ADDRESS, stage.trader.address))
     stage.l1.on_l1.add(handle.withdrawal)
     await resumed.wait_claimable(1)
     assert await resumed.claimable()
@@ -218,7 +225,9 @@ async def test_a_withdrawal_goes_from_margin_to_l1_in_one_transaction(stage: Any
 
 async def test_a_withdrawal_from_the_wallet_leaves_the_margin_account_alone(stage: Any) -> None:
     other = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
-    stage.emits("Bridge", "WithdrawalRegistered", [stage.trader.address, int(other, 16)], [1, 4, 1])
+    stage.emits(
+        "Bridge", "WithdrawalRegistered", [stage.trader.address, int(other, 16)], [1, 4, 1, stage.trader.address]
+    )
     await stage.trader.withdraw("0.000001", other, "wallet")
     assert [function for _, function, _ in stage.calls()] == ["withdraw"]
     assert stage.calls()[0][2]["l1_recipient"] == int(other, 16)
@@ -234,7 +243,8 @@ async def test_a_recipient_that_is_no_l1_address_gets_nothing(stage: Any, recipi
 
 
 async def test_all_withdrawals_of_an_account_are_found_again(stage: Any) -> None:
-    log = stage.logs("Bridge", "WithdrawalRegistered", [stage.trader.address, int(L1_ADDRESS, 16)], [5, 4, 1], tx=0xAB)
+    keys = [stage.trader.address, int(L1_ADDRESS, 16)]
+    log = stage.logs("Bridge", "WithdrawalRegistered", keys, [5, 4, 1, stage.trader.address], tx=0xAB)
     stage.node.pages = [{"events": [log]}, {"events": [log]}]
     (handle,) = await stage.trader.withdrawals()
     assert (handle.withdrawal.amount, handle.tx_hash) == (Decimal("0.000005"), 0xAB)
@@ -255,3 +265,18 @@ async def test_without_an_l1_signer_l1_is_out_of_reach(make_stage: Any) -> None:
     with pytest.raises(NoL1):
         await stage.trader.withdraw(1)
     assert stage.account.sent == []
+
+
+async def test_a_refund_is_claimed_into_the_margin_account_or_to_a_wallet(stage: Any) -> None:
+    me = stage.trader.address
+    claim = RefundClaim(incident=0x1C1, index=2, account=me, amount=1_500_000, proof=(7, 8))
+    stage.emits("RefundDistributor", "Refunded", [0x1C1, me], [2, 1_500_000, 0, me])
+    assert (await stage.trader.claim_refund(claim)).amount == Decimal("1.5")
+    expected = {"incident": 0x1C1, "index": 2, "account": me, "amount": 1_500_000, "proof": [7, 8]}
+    assert stage.calls() == [(REFUNDS, "claim", expected)]
+    await stage.trader.claim_refund(claim, 0xABC)
+    del expected["account"]
+    assert stage.calls() == [(REFUNDS, "claim_to", {**expected, "recipient": 0xABC})]
+    stage.account.emits = []
+    with pytest.raises(AlreadyRefunded, match="refund 2 of incident 0x1c1"):
+        await stage.trader.claim_refund(claim)

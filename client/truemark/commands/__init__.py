@@ -2,14 +2,15 @@
 
 import typer
 
-from truemark.commands import account, chain, index, watching
+from truemark.commands import account, chain, index, refund, watching
 
 __all__ = ["register"]
 
 
 def register(app: typer.Typer) -> None:
     """Adds the commands of the client."""
-    chain.register(app)
     account.register(app)
+    chain.register(app)
     index.register(app)
+    refund.register(app)
     watching.register(app)

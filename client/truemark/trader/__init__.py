@@ -8,7 +8,7 @@ from truemark.trader.handles import (
     WithdrawalHandle,
     registered_withdrawals,
 )
-from truemark.trader.money import NothingClaimable
+from truemark.trader.money import AlreadyRefunded, NothingClaimable
 from truemark.trader.onboarding import NotFunded
 from truemark.trader.session import NoGateway, NoL1
 from truemark.trader.trader import AsyncTrader, SyncDeposit, SyncWithdrawal, Trader
@@ -16,6 +16,7 @@ from truemark.trader.venue import AccountBook, Held, Venue, WrongChain
 
 __all__ = [
     "AccountBook",
+    "AlreadyRefunded",
     "AsyncTrader",
     "DepositHandle",
     "DepositReclaimed",

@@ -120,7 +120,7 @@ class WithdrawalHandle:
         return self.withdrawal.counter
 
     async def claimable(self) -> bool:
-        """Whether L1 would pay it now: L2's message is there and it was not paid."""
+        """Whether L1 would pay it now: L2's message is there, it was not paid, and the quota has room for it."""
         return await self._l1.is_claimable(self.withdrawal)
 
     async def paid(self) -> bool:
@@ -166,6 +166,7 @@ def withdrawal_of(fields: Any) -> Withdrawal:
         counter=fields["counter"],
         amount=from_collateral(fields["amount"]),
         recipient=to_checksum_address(int(fields["l1_recipient"]).to_bytes(20, "big")),
+        source=fields["source"],
     )
 
 

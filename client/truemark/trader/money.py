@@ -8,6 +8,7 @@ from typing import Literal
 from truemark.errors import TruemarkError
 from truemark.l1 import L1Deposit, checked_l1_address, money
 from truemark.models import Destination, RedemptionClaim, RedemptionRequest, Transfer, VaultDeposit, Withdrawal
+from truemark.refunds import RefundClaim
 from truemark.trader.amounts import from_shares, to_shares
 from truemark.trader.handles import DepositHandle, WithdrawalHandle, registered_withdrawals, withdrawal_of
 from truemark.trader.session import Session
@@ -23,8 +24,32 @@ class NothingClaimable(TruemarkError, RuntimeError):
     """There is no redemption to claim now; the message says why: none, locked until a time, or the vault is closed."""
 
 
+class AlreadyRefunded(TruemarkError, RuntimeError):
+    """The refund was paid before: each is paid once."""
+
+
 class MoneyMixin(Session):
     """Money of AsyncTrader. Amounts are USD and have at most six decimals."""
+
+    # --- refunds
+
+    async def claim_refund(self, claim: RefundClaim, recipient: int | None = None) -> Transfer:
+        """Has a refund paid into the margin account that it is for, this one or any other; or, if it is this account's,
+        to the L2 wallet `recipient`.
+
+        Raises:
+            AlreadyRefunded: it was paid before.
+            TransactionReverted: with the contract's reason, e.g. 'REFUND: bad proof', 'REFUND: expired'.
+        """
+        refunds = self._venue.refunds
+        if recipient is None:
+            call = refunds.call("claim", claim.incident, claim.index, claim.account, claim.amount, claim.proof)
+        else:
+            call = refunds.call("claim_to", claim.incident, claim.index, claim.amount, claim.proof, recipient)
+        receipt = await self._account.execute([call])
+        if not any(event.from_address == refunds.address for event in receipt.events):
+            raise AlreadyRefunded(f"refund {claim.index} of incident {claim.incident:#x} was paid before")
+        return Transfer(from_collateral(claim.amount), receipt.hash)
 
     # --- in
 
@@ -201,7 +226,7 @@ class MoneyMixin(Session):
         return Transfer(from_collateral(units), receipt.hash)
 
     def resume_withdrawal(self, withdrawal: Withdrawal) -> WithdrawalHandle:
-        """The handle of a withdrawal that was made before, from its four numbers alone."""
+        """The handle of a withdrawal that was made before, from its five numbers alone."""
         return WithdrawalHandle(withdrawal, self.l1, poll=self._poll)
 
     async def withdrawals(self) -> Sequence[WithdrawalHandle]:

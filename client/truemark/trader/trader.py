@@ -168,6 +168,7 @@ class Trader(SyncTwin[AsyncTrader]):
     claim_parked = sync(AsyncTrader.claim_parked)
     return_pending = sync(AsyncTrader.return_pending)
     escape = sync(AsyncTrader.escape)
+    claim_refund = sync(AsyncTrader.claim_refund)
     vault_deposit = sync(AsyncTrader.vault_deposit)
     request_redeem = sync(AsyncTrader.request_redeem)
     claim_redemption = sync(AsyncTrader.claim_redemption)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from truemark.abi import Abi
@@ -81,6 +82,11 @@ class Venue:
         self.vault = self._contract("Vault")
         self.bridge = self._contract("Bridge")
         self.token = self._contract("CollateralToken")
+
+    @cached_property
+    def refunds(self) -> Contract:
+        """What pays refunds of incidents."""
+        return self._contract("RefundDistributor")
 
     def _contract(self, name: str) -> Contract:
         return Contract.of(self.rpc, self.deployment.address(name), name)

@@ -4,6 +4,7 @@
 /// Its own token balance is what is parked: deposits that could not be delivered.
 #[starknet::contract]
 pub mod Bridge {
+    use core::cmp::min;
     use core::num::traits::Zero;
     use starknet::storage::{
         Map, StorageMapReadAccess, StorageMapWriteAccess, StoragePointerReadAccess,
@@ -15,13 +16,18 @@ pub mod Bridge {
         get_caller_address, get_contract_address, get_tx_info,
     };
     use crate::access::component::AccessComponent;
-    use crate::bridge::interface::{Destination, IBridge, ParkedDeposit};
+    use crate::bridge::delivery::{destination_of, forward, reconcile};
+    use crate::bridge::events::{
+        AttestationIgnored, AttestationSettled, Connected, Debit, DepositDelivered, DepositParked,
+        EpochChanged, EpochIgnored, ParkedClaimed, ParkedReturned, QuotaConfigured,
+        WithdrawalAttested, WithdrawalRegistered,
+    };
+    use crate::bridge::interface::{Destination, Due, IBridge, ParkedDeposit};
     use crate::clearinghouse::interface::{
-        IClearinghouseDispatcher, IClearinghouseDispatcherTrait, IClearinghouseSafeDispatcher,
-        IClearinghouseSafeDispatcherTrait,
+        IClearinghouseDispatcher, IClearinghouseDispatcherTrait, Mode,
     };
     use crate::oracle::interface::{IOracleDispatcher, IOracleDispatcherTrait};
-    use crate::rules::modes::{Action, allows};
+    use crate::rules::bucket::{Bucket, BucketPacking, Limit, leaked, pour, room};
     use crate::token::interface::{
         IBridgedTokenDispatcher, IBridgedTokenDispatcherTrait, IERC20Dispatcher,
         IERC20DispatcherTrait,
@@ -29,12 +35,15 @@ pub mod Bridge {
     use crate::upgrades::component::UpgradeComponent;
     use crate::upgrades::names;
     use crate::upgrades::rules::{assert_nothing_to_migrate, is_halted};
-    use crate::vault::interface::{
-        IVaultDispatcher, IVaultDispatcherTrait, IVaultSafeDispatcher, IVaultSafeDispatcherTrait,
-    };
+    use crate::vault::interface::{IVaultDispatcher, IVaultDispatcherTrait};
 
     /// How long only its recipient decides over a parked deposit; seconds.
     const RETURN_DELAY: u64 = 86_400;
+    /// How long after a new epoch nothing leaves a venue that is still Halted: until then it is not
+    /// known who has withdrawn already. Seconds.
+    const RECONCILE_SECS: u64 = 86_400;
+    /// 2^251, above every address: what `source` is counted from for a deposit that goes back.
+    const RETURNED: felt252 = 0x800000000000000000000000000000000000000000000000000000000000000;
 
     component!(path: AccessComponent, storage: access, event: AccessEvent);
     component!(path: UpgradeComponent, storage: upgrades, event: UpgradeEvent);
@@ -58,14 +67,27 @@ pub mod Bridge {
         l1_bridge: EthAddress,
         l1_token: EthAddress,
         epoch: u64,
+        /// When the epoch began here; 0: the first.
+        epoch_since: u64,
+        /// The last counter of each epoch that is over, as this chain remembers it: what an epoch
+        /// had above it was erased.
+        closed: Map<u64, u64>,
+        /// `Limit` of what may be withdrawn, and what was; by level and time.
+        quota: Bucket,
+        outflow: Bucket,
         /// Payments registered on L1 so far; the last one's counter.
         withdrawal_count: u64,
         parked_count: u64,
         parked_total: u128,
         parked: Map<u64, ParkedDeposit>,
+        /// By the nonce of the deposit's message.
+        parked_ids: Map<felt252, u64>,
         /// Nonces of the deposit messages that were handled. A rollback that erases a deposit
         /// erases its mark, so it can be delivered again, once.
         delivered: Map<felt252, bool>,
+        /// (epoch, counter) of the withdrawals that L1 attested, and what is still due of them.
+        attested: Map<(u64, u64), bool>,
+        due: Map<(u64, u64), Due>,
     }
 
     #[event]
@@ -80,94 +102,19 @@ pub mod Bridge {
         ParkedClaimed: ParkedClaimed,
         ParkedReturned: ParkedReturned,
         WithdrawalRegistered: WithdrawalRegistered,
+        WithdrawalAttested: WithdrawalAttested,
+        AttestationSettled: AttestationSettled,
+        AttestationIgnored: AttestationIgnored,
+        QuotaConfigured: QuotaConfigured,
         EpochChanged: EpochChanged,
         EpochIgnored: EpochIgnored,
         Connected: Connected,
     }
 
-    #[derive(Drop, Debug, PartialEq, starknet::Event)]
-    pub struct DepositDelivered {
-        #[key]
-        pub recipient: ContractAddress,
-        #[key]
-        pub depositor: EthAddress,
-        /// The L1 message's.
-        pub nonce: felt252,
-        pub destination: Destination,
-        pub amount: u128,
-    }
-
-    #[derive(Drop, Debug, PartialEq, starknet::Event)]
-    pub struct DepositParked {
-        #[key]
-        pub recipient: felt252,
-        #[key]
-        pub depositor: EthAddress,
-        pub id: u64,
-        pub nonce: felt252,
-        pub destination: felt252,
-        pub amount: u128,
-        /// The bridge's own, or the first felt that the destination panicked with.
-        pub reason: felt252,
-    }
-
-    #[derive(Drop, Debug, PartialEq, starknet::Event)]
-    pub struct ParkedClaimed {
-        #[key]
-        pub recipient: ContractAddress,
-        pub id: u64,
-        pub amount: u128,
-    }
-
-    /// The payment itself is in the `WithdrawalRegistered` beside it.
-    #[derive(Drop, Debug, PartialEq, starknet::Event)]
-    pub struct ParkedReturned {
-        #[key]
-        pub depositor: EthAddress,
-        pub id: u64,
-        pub amount: u128,
-        pub counter: u64,
-    }
-
-    #[derive(Drop, Debug, PartialEq, starknet::Event)]
-    pub struct WithdrawalRegistered {
-        /// Whose tokens were burnt; the bridge itself for a parked deposit.
-        #[key]
-        pub account: ContractAddress,
-        #[key]
-        pub l1_recipient: EthAddress,
-        pub amount: u128,
-        pub epoch: u64,
-        pub counter: u64,
-    }
-
-    #[derive(Drop, Debug, PartialEq, starknet::Event)]
-    pub struct EpochChanged {
-        pub from: u64,
-        pub to: u64,
-    }
-
-    /// Messages can arrive out of order; an epoch that is not above the current one changes
-    /// nothing.
-    #[derive(Drop, Debug, PartialEq, starknet::Event)]
-    pub struct EpochIgnored {
-        pub epoch: u64,
-        pub current: u64,
-    }
-
-    #[derive(Drop, Debug, PartialEq, starknet::Event)]
-    pub struct Connected {
-        pub token: ContractAddress,
-        pub l1_bridge: EthAddress,
-        pub l1_token: EthAddress,
-        pub oracle: ContractAddress,
-        pub clearinghouse: ContractAddress,
-        pub vault: ContractAddress,
-    }
-
     #[constructor]
-    fn constructor(ref self: ContractState, admin: ContractAddress) {
+    fn constructor(ref self: ContractState, admin: ContractAddress, quota: Limit) {
         self.access.initializer(admin);
+        self.set_quota(quota);
     }
 
     /// Never reverts on what a depositor chose: what cannot be delivered is parked. It reverts for
@@ -195,12 +142,16 @@ pub mod Bridge {
             Err(reason) => {
                 let id = self.parked_count.read() + 1;
                 self.parked_count.write(id);
+                self.parked_ids.write(nonce, id);
                 self.parked_total.write(self.parked_total.read() + amount);
                 let parked_at = get_block_timestamp();
                 self
                     .parked
                     .write(
-                        id, ParkedDeposit { depositor, recipient, destination, amount, parked_at },
+                        id,
+                        ParkedDeposit {
+                            depositor, recipient, destination, amount, parked_at, nonce,
+                        },
                     );
                 self
                     .emit(
@@ -220,12 +171,46 @@ pub mod Bridge {
             self.emit(EpochIgnored { epoch, current });
             return;
         }
+        self.closed.write(current, self.withdrawal_count.read());
         self.epoch.write(epoch);
+        self.epoch_since.write(get_block_timestamp());
         self.emit(EpochChanged { from: current, to: epoch });
         // All three or none: an epoch that only some of them know would let old messages through at
         // the others.
         IOracleDispatcher { contract_address: self.oracle.read() }.set_epoch(epoch);
         IClearinghouseDispatcher { contract_address: self.clearinghouse.read() }.set_epoch(epoch);
+    }
+
+    /// What L1 knows of a withdrawal of an earlier epoch, paid or not: if a rollback erased it
+    /// here, its source is debited again, once.
+    #[l1_handler]
+    fn handle_attestation(
+        ref self: ContractState,
+        from_address: felt252,
+        l1_token: EthAddress,
+        l1_recipient: EthAddress,
+        amount: u128,
+        epoch: u64,
+        counter: u64,
+        source: felt252,
+        paid: bool,
+    ) {
+        self.assert_l1_bridge(from_address);
+        assert(l1_token == self.l1_token.read(), 'BRIDGE: another token');
+        assert(amount != 0, 'BRIDGE: amount is zero');
+        // Until its end is known here, what is missing of an epoch may still come.
+        assert(epoch < self.epoch.read(), 'BRIDGE: epoch not over');
+        let id = (epoch, counter);
+        if counter <= self.closed.read(epoch) || self.attested.read(id) {
+            self.emit(AttestationIgnored { epoch, counter });
+            return;
+        }
+        self.attested.write(id, true);
+        let debit = self.debit_again(source, amount);
+        if debit.due != 0 {
+            self.due.write(id, Due { source, amount: debit.due });
+        }
+        self.emit(WithdrawalAttested { source, l1_recipient, epoch, counter, amount, paid, debit });
     }
 
     #[abi(embed_v0)]
@@ -241,12 +226,16 @@ pub mod Bridge {
                 'BRIDGE: bad L1 recipient',
             );
             assert(amount != 0, 'BRIDGE: amount is zero');
-            self.release(get_caller_address(), l1_recipient, amount)
+            self.assert_may_leave();
+            self.take_quota(amount);
+            let account = get_caller_address();
+            self.release(account, account.into(), l1_recipient, amount)
         }
 
         fn claim_parked(ref self: ContractState, id: u64) {
             let caller = get_caller_address();
             let parked = self.take_parked(id);
+            self.assert_may_leave();
             assert(caller.into() == parked.recipient, 'BRIDGE: not the recipient');
             self.emit(ParkedClaimed { recipient: caller, id, amount: parked.amount });
             let token = IERC20Dispatcher { contract_address: self.token.read() };
@@ -255,6 +244,7 @@ pub mod Bridge {
 
         fn return_parked(ref self: ContractState, id: u64) {
             let parked = self.take_parked(id);
+            self.assert_may_leave();
             let claimable = self.recipient_of(parked.recipient).is_some();
             assert(
                 !claimable
@@ -263,13 +253,63 @@ pub mod Bridge {
                     + RETURN_DELAY,
                 'BRIDGE: return delay not over',
             );
-            let counter = self.release(get_contract_address(), parked.depositor, parked.amount);
+            // Outside the quota: it was never in the venue, and L1 has a quota too.
+            let source = RETURNED + parked.nonce;
+            let counter = self
+                .release(get_contract_address(), source, parked.depositor, parked.amount);
             self
                 .emit(
                     ParkedReturned {
                         depositor: parked.depositor, id, amount: parked.amount, counter,
                     },
                 );
+        }
+
+        fn settle_attestation(ref self: ContractState, epoch: u64, counter: u64) {
+            let id = (epoch, counter);
+            let due = self.due.read(id);
+            assert(due.amount != 0, 'BRIDGE: nothing due');
+            let debit = self.debit_again(due.source, due.amount);
+            assert(debit.due < due.amount, 'BRIDGE: still due');
+            self.due.write(id, Due { amount: debit.due, ..due });
+            self.emit(AttestationSettled { epoch, counter, debit });
+        }
+
+        fn configure_quota(ref self: ContractState, quota: Limit) {
+            self.access.assert_admin();
+            // What has run out so far did so under the old terms.
+            let now = get_block_timestamp();
+            self.outflow.write(leaked(self.outflow.read(), self.quota(), now));
+            self.set_quota(quota);
+        }
+
+        fn quota(self: @ContractState) -> Limit {
+            let Bucket { level, at } = self.quota.read();
+            Limit { limit: level, window: at }
+        }
+
+        fn outflow(self: @ContractState) -> Bucket {
+            self.outflow.read()
+        }
+
+        fn withdrawable(self: @ContractState) -> u128 {
+            room(self.outflow.read(), self.quota(), get_block_timestamp())
+        }
+
+        fn attested(self: @ContractState, epoch: u64, counter: u64) -> bool {
+            self.attested.read((epoch, counter))
+        }
+
+        fn due(self: @ContractState, epoch: u64, counter: u64) -> Due {
+            self.due.read((epoch, counter))
+        }
+
+        fn last_counter(self: @ContractState, epoch: u64) -> u64 {
+            if epoch == self.epoch.read() {
+                self.withdrawal_count.read()
+            } else {
+                self.closed.read(epoch)
+            }
         }
 
         fn parked(self: @ContractState, id: u64) -> ParkedDeposit {
@@ -471,6 +511,72 @@ pub mod Bridge {
             Some(address)
         }
 
+        fn set_quota(ref self: ContractState, quota: Limit) {
+            let Limit { limit, window } = quota;
+            assert(window != 0, 'BRIDGE: bad window');
+            self.quota.write(Bucket { level: limit, at: window });
+            self.emit(QuotaConfigured { limit, window });
+        }
+
+        fn take_quota(ref self: ContractState, amount: u128) {
+            let poured = pour(self.outflow.read(), self.quota(), get_block_timestamp(), amount);
+            self.outflow.write(poured.expect('BRIDGE: over the quota'));
+        }
+
+        /// After a rollback a wallet may hold what L1 has paid already.
+        fn assert_may_leave(self: @ContractState) {
+            let since = self.epoch_since.read();
+            if since == 0 || get_block_timestamp() >= since + RECONCILE_SECS {
+                return;
+            }
+            let mode = IClearinghouseDispatcher { contract_address: self.clearinghouse.read() }
+                .mode();
+            assert(mode != Mode::Halted, 'BRIDGE: being reconciled');
+        }
+
+        /// Burns what an erased withdrawal had burnt, wherever its money is now: where it came from
+        /// first, what is missing is insurance's loss and the account's debt to it.
+        fn debit_again(ref self: ContractState, source: felt252, amount: u128) -> Debit {
+            let minter = IBridgedTokenDispatcher { contract_address: self.token.read() };
+            let mut debit: Debit = Default::default();
+            let account: ContractAddress = if in_range(source) {
+                source.try_into().unwrap_or(Zero::zero())
+            } else {
+                let nonce = source - RETURNED;
+                if !self.delivered.read(nonce) {
+                    // Its deposit was erased too. It went back to L1, so it is never delivered.
+                    self.delivered.write(nonce, true);
+                    return Debit { deposit: amount, ..debit };
+                }
+                let id = self.parked_ids.read(nonce);
+                let parked = self.parked.read(id);
+                if parked.amount == amount {
+                    self.take_parked(id);
+                    minter.burn(get_contract_address(), amount.into());
+                    return Debit { deposit: amount, ..debit };
+                }
+                // Claimed, or delivered this time.
+                self.recipient_of(parked.recipient).unwrap_or(Zero::zero())
+            };
+            if account.is_non_zero() {
+                let held = IERC20Dispatcher { contract_address: minter.contract_address }
+                    .balance_of(account);
+                debit.wallet = min(held, amount.into()).try_into().unwrap();
+                if debit.wallet != 0 {
+                    minter.burn(account, debit.wallet.into());
+                }
+            }
+            let rest = amount - debit.wallet;
+            if rest != 0 {
+                debit.venue = reconcile(self.clearinghouse.read(), account, rest);
+                if debit.venue != 0 {
+                    minter.burn(get_contract_address(), debit.venue.into());
+                }
+            }
+            debit.due = rest - debit.venue;
+            debit
+        }
+
         /// Takes a parked deposit off the books. Its tokens are the caller's to move.
         fn take_parked(ref self: ContractState, id: u64) -> ParkedDeposit {
             let parked = self.parked.read(id);
@@ -484,18 +590,22 @@ pub mod Bridge {
         fn release(
             ref self: ContractState,
             account: ContractAddress,
+            source: felt252,
             l1_recipient: EthAddress,
             amount: u128,
         ) -> u64 {
             let counter = self.withdrawal_count.read() + 1;
             self.withdrawal_count.write(counter);
             let epoch = self.epoch.read();
-            self.emit(WithdrawalRegistered { account, l1_recipient, amount, epoch, counter });
+            self
+                .emit(
+                    WithdrawalRegistered { account, l1_recipient, amount, epoch, counter, source },
+                );
             IBridgedTokenDispatcher { contract_address: self.token.read() }
                 .burn(account, amount.into());
             let payload = array![
                 self.l1_token.read().into(), l1_recipient.into(), amount.into(), epoch.into(),
-                counter.into(),
+                counter.into(), source,
             ];
             send_message_to_l1_syscall(self.l1_bridge.read().into(), payload.span())
                 .unwrap_syscall();
@@ -503,45 +613,9 @@ pub mod Bridge {
         }
     }
 
-    fn destination_of(destination: felt252) -> Option<Destination> {
-        match destination {
-            0 => Some(Destination::Wallet),
-            1 => Some(Destination::Margin),
-            2 => Some(Destination::Vault),
-            _ => None,
-        }
-    }
-
-    /// Hands the bridge's tokens on; a refusal comes back as its reason. In Halted a deposit is
-    /// parked here rather than held by the clearinghouse, so that it can go back to L1.
-    #[feature("safe_dispatcher")]
-    fn forward(
-        destination: Destination, target: ContractAddress, recipient: ContractAddress, amount: u128,
-    ) -> Result<(), felt252> {
-        if destination == Destination::Vault {
-            return match (IVaultSafeDispatcher { contract_address: target })
-                .deposit(amount.into(), recipient) {
-                Ok(_) => Ok(()),
-                Err(panic) => Err(reason_of(panic)),
-            };
-        }
-        let clearinghouse = IClearinghouseSafeDispatcher { contract_address: target };
-        match clearinghouse.mode() {
-            Ok(mode) => if !allows(mode, Action::Deposit) {
-                return Err('BRIDGE: venue is halted');
-            },
-            Err(panic) => { return Err(reason_of(panic)); },
-        }
-        match clearinghouse.deposit_for(recipient, amount) {
-            Ok(()) => Ok(()),
-            Err(panic) => Err(reason_of(panic)),
-        }
-    }
-
-    fn reason_of(panic: Array<felt252>) -> felt252 {
-        match panic.get(0) {
-            Some(reason) => *reason.unbox(),
-            None => 'BRIDGE: refused',
-        }
+    /// Whether a source is an account.
+    fn in_range(source: felt252) -> bool {
+        let wide: u256 = source.into();
+        wide < RETURNED.into()
     }
 }

@@ -21,7 +21,7 @@ pub mod Clearinghouse {
         FeesCollected, FillRefused, FillSettled, FundingBroken, FundingCheckpointed, FundingRebased,
         FundingRestored, InsuranceFunded, Liquidated, LiquidationRefused, MarketClosed,
         MarketConfigured, MarketEmptied, MarketListed, ModeChanged, OrderApproved, OrderCancelled,
-        OutflowConfigured, PositionSettled, RestoreAnnounced, RestoreCancelled, SeenUnderWater,
+        OutflowConfigured, PositionSettled, ReceivableCollected, Reconciled, RestoreAnnounced, RestoreCancelled, SeenUnderWater,
         StormDry, SurplusBooked, TradingKeyRegistered, TradingKeyRevoked, VenueConfigured,
         WaterfallConfigured, Withdrawn, WoundDown,
     };
@@ -104,6 +104,8 @@ pub mod Clearinghouse {
         FeesCollected: FeesCollected,
         InsuranceFunded: InsuranceFunded,
         SurplusBooked: SurplusBooked,
+        Reconciled: Reconciled,
+        ReceivableCollected: ReceivableCollected,
         Liquidated: Liquidated,
         LiquidationRefused: LiquidationRefused,
         ModeChanged: ModeChanged,
@@ -315,6 +317,14 @@ pub mod Clearinghouse {
             self.money().book_surplus()
         }
 
+        fn reconcile(ref self: ContractState, account: ContractAddress, amount: u128) {
+            self.money().reconcile(account, amount);
+        }
+
+        fn collect_receivable(ref self: ContractState, account: ContractAddress) -> u128 {
+            self.money().collect_receivable(account)
+        }
+
         fn connect(ref self: ContractState, bridge: ContractAddress, vault: ContractAddress) {
             self.venue().connect(bridge, vault);
         }
@@ -363,6 +373,10 @@ pub mod Clearinghouse {
 
         fn pending_deposit(self: @ContractState, account: ContractAddress) -> u128 {
             self.state.pending.entry(account).read()
+        }
+
+        fn receivable(self: @ContractState, account: ContractAddress) -> u128 {
+            self.state.receivables.entry(account).read()
         }
 
         fn mode(self: @ContractState) -> Mode {

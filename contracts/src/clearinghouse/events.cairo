@@ -465,3 +465,26 @@ pub struct FundingRestored {
     /// When the checkpoint was taken.
     pub checkpoint_at: u64,
 }
+
+/// A withdrawal that a rollback had erased was debited again and its tokens given to the bridge,
+/// which burns them; 1e-6 USD. What the account did not have free insurance paid and is owed.
+#[derive(Drop, starknet::Event)]
+pub struct Reconciled {
+    #[key]
+    pub account: ContractAddress,
+    pub amount: u128,
+    pub from_margin: u128,
+    pub shortfall: u128,
+    /// In all, after it.
+    pub owed: u128,
+}
+
+/// What an account owed went to insurance.
+#[derive(Drop, starknet::Event)]
+pub struct ReceivableCollected {
+    #[key]
+    pub account: ContractAddress,
+    pub amount: u128,
+    /// What it still owes.
+    pub owed: u128,
+}

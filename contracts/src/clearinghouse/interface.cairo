@@ -352,6 +352,13 @@ pub trait IClearinghouse<TState> {
     /// Admin. Tokens that were sent here without a deposit go to insurance, so that the ledger
     /// equals the balance again; returns how many.
     fn book_surplus(ref self: TState) -> u128;
+    /// The bridge only, in every mode: debits again what the account had withdrawn before a
+    /// rollback and gives the tokens to the bridge. The account keeps its initial margin; insurance
+    /// pays what is missing and is owed it.
+    fn reconcile(ref self: TState, account: ContractAddress, amount: u128);
+    /// Anyone: what an account owes to insurance, as far as it has it free now; until it owes
+    /// nothing it withdraws nothing. Returns what was collected.
+    fn collect_receivable(ref self: TState, account: ContractAddress) -> u128;
     /// Admin, once: the bridge that counts epochs, the vault whose margin account is the backstop.
     fn connect(ref self: TState, bridge: ContractAddress, vault: ContractAddress);
 
@@ -362,6 +369,8 @@ pub trait IClearinghouse<TState> {
     /// As a withdrawal counts it; never reverts.
     fn standing(self: @TState, account: ContractAddress) -> Standing;
     fn pending_deposit(self: @TState, account: ContractAddress) -> u128;
+    /// What the account owes to insurance; 1e-6 USD.
+    fn receivable(self: @TState, account: ContractAddress) -> u128;
     /// The effective mode.
     fn mode(self: @TState) -> Mode;
     fn epoch(self: @TState) -> u64;

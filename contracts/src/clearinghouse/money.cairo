@@ -11,6 +11,8 @@ pub trait IMoney<TState> {
     fn return_pending(ref self: TState);
     fn settle_positions(ref self: TState, market: u8, accounts: Span<ContractAddress>);
     fn escape(ref self: TState, epoch: u64, amount: u128);
+    fn reconcile(ref self: TState, account: ContractAddress, amount: u128);
+    fn collect_receivable(ref self: TState, account: ContractAddress) -> u128;
 }
 
 /// Collateral in and out, and settlement, which turns positions into collateral. Runs on the
@@ -29,13 +31,14 @@ pub mod Money {
     use crate::clearinghouse::closing::close;
     use crate::clearinghouse::events::{
         DepositCredited, DepositHeld, DepositReturned, Deposited, Escaped, FeesCollected,
-        InsuranceFunded, MarketClosed, MarketEmptied, PositionSettled, SurplusBooked, Withdrawn,
-        WoundDown,
+        InsuranceFunded, MarketClosed, MarketEmptied, PositionSettled, ReceivableCollected,
+        Reconciled, SurplusBooked, Withdrawn, WoundDown,
     };
     use crate::clearinghouse::fills::interest_after;
     use crate::clearinghouse::funding::proven_index;
     use crate::clearinghouse::interface::{Closing, Mode};
     use crate::clearinghouse::outflow::pay_out;
+    use crate::clearinghouse::receivables::{collect, reconcile};
     use crate::clearinghouse::slots::{
         AccountSlot, BooksSlot, CustodySlot, PositionSlot, pack_closing, pack_pair, unpack_closing,
         unpack_pair,
@@ -81,6 +84,8 @@ pub mod Money {
         MarketEmptied: MarketEmptied,
         WoundDown: WoundDown,
         Escaped: Escaped,
+        Reconciled: Reconciled,
+        ReceivableCollected: ReceivableCollected,
     }
 
     #[abi(embed_v0)]
@@ -226,10 +231,27 @@ pub mod Money {
             let collateral: i128 = left.try_into().expect('MONEY: amount too large');
             self.emit(Escaped { account, amount, collateral });
             if amount != 0 {
+                assert(state.receivables.entry(account).read() == 0, 'MONEY: owes insurance');
                 assert(collateral >= 0, 'ESCAPE: more than is left');
                 write_account(state, account, AccountSlot { collateral, ..slot });
                 pay_out(state, account, amount, 0);
             }
+        }
+
+        fn reconcile(ref self: ContractState, account: ContractAddress, amount: u128) {
+            let bridge = self.state.bridge.read();
+            assert(bridge.is_non_zero() && get_caller_address() == bridge, 'MONEY: not the bridge');
+            assert(amount != 0, 'MONEY: amount is zero');
+            self.emit(reconcile(self.state.as_path(), account, amount));
+            let paid = self.token().transfer(bridge, amount.into());
+            assert(paid, 'MONEY: token transfer failed');
+        }
+
+        fn collect_receivable(ref self: ContractState, account: ContractAddress) -> u128 {
+            let collected = collect(self.state.as_path(), account);
+            let amount = collected.amount;
+            self.emit(collected);
+            amount
         }
     }
 
@@ -362,6 +384,7 @@ pub mod Money {
         fn debit(ref self: ContractState, account: ContractAddress, amount: u128) -> Margin {
             assert(amount != 0, 'MONEY: amount is zero');
             let state = self.state.as_path();
+            assert(state.receivables.entry(account).read() == 0, 'MONEY: owes insurance');
             let slot = read_account(state.as_non_mut(), account);
             let view = load_view(state.as_non_mut(), slot.open);
             assert(allows(view.mode, Action::Withdraw), 'MODE: halted');

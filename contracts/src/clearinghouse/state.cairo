@@ -61,6 +61,8 @@ pub struct State {
     pub closings: Map<u8, felt252>,
     pub pots: Map<u8, felt252>,
     pub wound_down_at: u64,
+    /// What accounts owe to insurance; 1e-6 USD.
+    pub receivables: Map<ContractAddress, u128>,
 }
 
 /// What a market's funding can be restored to.

@@ -10,6 +10,7 @@ mod modes;
 mod money;
 mod orders;
 mod outflow;
+mod receivables;
 mod restore;
 mod settlement;
 mod setup;

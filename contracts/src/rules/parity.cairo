@@ -1,6 +1,9 @@
 //! The pure rules as a contract, in batches, so that another implementation can be held to them on
 //! a node with few calls. Declared by tests only; it has no storage.
 
+use starknet::ContractAddress;
+use crate::refunds::tree::Domain;
+use crate::rules::bucket::Bucket;
 use crate::rules::risk::{Holding, LiquidationCase, LiquidationTerms, Margin, Tiers};
 use crate::rules::storm::{Storm, StormTerms};
 use crate::rules::waterfall::Payers;
@@ -154,6 +157,37 @@ pub struct BackstopAnswer {
     pub rank: u128,
 }
 
+/// An amount that is poured into a bucket at a time.
+#[derive(Copy, Drop, Serde)]
+pub struct BucketCase {
+    pub level: u128,
+    pub at: u64,
+    pub limit: u128,
+    pub window: u64,
+    pub now: u64,
+    pub amount: u128,
+}
+
+#[derive(Copy, Drop, Serde)]
+pub struct BucketAnswer {
+    pub leaked: Bucket,
+    pub room: u128,
+    /// None: there is no room.
+    pub poured: Option<Bucket>,
+}
+
+/// One refund of a tree and the proof of it.
+#[derive(Copy, Drop, Serde)]
+pub struct RefundCase {
+    pub domain: Domain,
+    pub count: u32,
+    pub total: u128,
+    pub index: u32,
+    pub account: ContractAddress,
+    pub amount: u128,
+    pub proof: Span<felt252>,
+}
+
 #[starknet::interface]
 pub trait IRulesParity<TState> {
     fn margins(self: @TState, accounts: Span<Account>) -> Span<Margin>;
@@ -174,16 +208,21 @@ pub trait IRulesParity<TState> {
     fn backstops(self: @TState, cases: Span<BackstopCase>) -> Span<BackstopAnswer>;
     /// The agreed price; None where there is none.
     fn agreements(self: @TState, cases: Span<AgreementCase>) -> Span<Option<u64>>;
+    fn buckets(self: @TState, cases: Span<BucketCase>) -> Span<BucketAnswer>;
+    /// The root that each proof leads to; None: it leads nowhere.
+    fn refund_roots(self: @TState, cases: Span<RefundCase>) -> Span<Option<felt252>>;
 }
 
 #[starknet::contract]
 pub mod RulesParity {
+    use crate::refunds::tree::{leaf_hash, root_with};
+    use crate::rules::bucket::{Bucket, Limit};
     use crate::rules::risk::{Margin, magnitude};
-    use crate::rules::{cash, funding, guard, risk, storm, waterfall};
+    use crate::rules::{bucket, cash, funding, guard, risk, storm, waterfall};
     use super::{
-        Account, AccrualCase, AgreementCase, BackstopAnswer, BackstopCase, BandCase, Cash, CashCase,
+        Account, AccrualCase, AgreementCase, BackstopAnswer, BackstopCase, BandCase, BucketAnswer, BucketCase, Cash, CashCase,
         Costs, CostsCase, FundingCase, Health, HealthCase, IRulesParity, LiquidationAnswer,
-        LiquidationQuestion, RequirementCase, StormAnswer, StormCase,
+        LiquidationQuestion, RefundCase, RequirementCase, StormAnswer, StormCase,
     };
 
     #[storage]
@@ -364,6 +403,34 @@ pub mod RulesParity {
                     *case.prices, *case.quorum, *case.max_spread_bps, *case.last_good,
                 );
                 found.append(agreed.ok());
+            }
+            found.span()
+        }
+
+        fn refund_roots(self: @ContractState, cases: Span<RefundCase>) -> Span<Option<felt252>> {
+            let mut found = array![];
+            for case in cases {
+                let RefundCase { domain, count, total, index, account, amount, proof } = *case;
+                let leaf = leaf_hash(domain, index, account, amount);
+                found.append(root_with(count, total, index, leaf, proof));
+            }
+            found.span()
+        }
+
+        fn buckets(self: @ContractState, cases: Span<BucketCase>) -> Span<BucketAnswer> {
+            let mut found = array![];
+            for case in cases {
+                let BucketCase { level, at, limit, window, now, amount } = *case;
+                let before = Bucket { level, at };
+                let terms = Limit { limit, window };
+                found
+                    .append(
+                        BucketAnswer {
+                            leaked: bucket::leaked(before, terms, now),
+                            room: bucket::room(before, terms, now),
+                            poured: bucket::pour(before, terms, now, amount),
+                        },
+                    );
             }
             found.span()
         }

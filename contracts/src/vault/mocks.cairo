@@ -9,6 +9,7 @@ pub trait IMockHouse<TState> {
     // As the clearinghouse has them.
     fn deposit_for(ref self: TState, account: ContractAddress, amount: u128);
     fn withdraw(ref self: TState, epoch: u64, amount: u128);
+    fn reconcile(ref self: TState, account: ContractAddress, amount: u128);
     fn margin_of(self: @TState, account: ContractAddress) -> MarginView;
     fn standing(self: @TState, account: ContractAddress) -> Standing;
     fn account(self: @TState, account: ContractAddress) -> AccountView;
@@ -29,8 +30,10 @@ pub trait IMockHouse<TState> {
     fn put_invalid(ref self: TState, markets: u128, loss: i128);
     /// Whether `standing` panics.
     fn put_broken(ref self: TState, broken: bool);
-    /// Deposits panic with this; 0: they do not.
+    /// Deposits and reconciliations panic with this; 0: they do not.
     fn refuse(ref self: TState, reason: felt252);
+    /// Deposits for this account panic.
+    fn refuse_account(ref self: TState, account: ContractAddress);
 }
 
 #[starknet::contract]
@@ -52,6 +55,7 @@ pub mod MockHouse {
         mode: u8,
         epoch: u64,
         refusal: felt252,
+        refused: Map<ContractAddress, bool>,
         collateral: Map<ContractAddress, i128>,
         gains: Map<ContractAddress, i128>,
         open_markets: Map<ContractAddress, u128>,
@@ -73,6 +77,7 @@ pub mod MockHouse {
         fn deposit_for(ref self: ContractState, account: ContractAddress, amount: u128) {
             let refusal = self.refusal.read();
             assert(refusal == 0, refusal);
+            assert(!self.refused.read(account), 'MOCK: no such account');
             let token = IERC20Dispatcher { contract_address: self.token.read() };
             token.transfer_from(get_caller_address(), get_contract_address(), amount.into());
             self
@@ -92,6 +97,16 @@ pub mod MockHouse {
             self.collateral.write(account, self.collateral.read(account) - paid);
             let token = IERC20Dispatcher { contract_address: self.token.read() };
             token.transfer(account, amount.into());
+        }
+
+        fn reconcile(ref self: ContractState, account: ContractAddress, amount: u128) {
+            let refusal = self.refusal.read();
+            assert(refusal == 0, refusal);
+            self
+                .collateral
+                .write(account, self.collateral.read(account) - amount.try_into().unwrap());
+            let token = IERC20Dispatcher { contract_address: self.token.read() };
+            token.transfer(get_caller_address(), amount.into());
         }
 
         fn margin_of(self: @ContractState, account: ContractAddress) -> MarginView {
@@ -172,6 +187,10 @@ pub mod MockHouse {
 
         fn refuse(ref self: ContractState, reason: felt252) {
             self.refusal.write(reason);
+        }
+
+        fn refuse_account(ref self: ContractState, account: ContractAddress) {
+            self.refused.write(account, true);
         }
     }
 }

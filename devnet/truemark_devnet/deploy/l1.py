@@ -15,6 +15,7 @@ from eth_account.signers.local import LocalAccount
 from eth_typing import ChecksumAddress
 from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
+from truemark.bucket import Limit
 from truemark.errors import TruemarkError
 from web3 import AsyncWeb3
 from web3.exceptions import Web3Exception
@@ -28,6 +29,10 @@ CANCELLATION_DELAY = 300
 #: The most that the bridge locks in all and takes at once; 1e-6 USD.
 MAX_LOCKED = 1_000_000_000 * 10**6
 MAX_DEPOSIT = 100_000_000 * 10**6
+#: What may be withdrawn in all in so many seconds, rolling; on both sides of the bridge.
+QUOTA = Limit(limit=100_000_000 * 10**6, window=86_400)
+#: Seconds from the owner's announcement of what loosens until it can be done, as long as an admin's hand-over on L2.
+OWNER_DELAY = 259_200
 _FUNDS = 10**21
 
 
@@ -37,15 +42,22 @@ class L1DeployFailed(TruemarkError, RuntimeError):
 
 @dataclass(frozen=True)
 class L1Side:
-    """Checksum addresses by contract name, and the key that owns the bridge."""
+    """Checksum addresses by contract name, the key that owns the bridge and the one that stops it."""
 
     addresses: Mapping[str, ChecksumAddress]
     owner: LocalAccount
+    guardian: LocalAccount
 
 
 def owner_of(salt: int) -> LocalAccount:
     """The deployer and owner of a deployment's L1 contracts: for a local chain, worth nothing anywhere else."""
     account: LocalAccount = EthAccount.from_key(keccak(text=f"truemark local deployment {salt:#x}"))
+    return account
+
+
+def guardian_of(salt: int) -> LocalAccount:
+    """Who can stop a deployment's L1 bridge, and no more: for a local chain, worth nothing anywhere else."""
+    account: LocalAccount = EthAccount.from_key(keccak(text=f"truemark local guardian {salt:#x}"))
     return account
 
 
@@ -55,21 +67,30 @@ async def deploy_l1(w3: AsyncWeb3[Any], contracts: Mapping[str, L1Contract], *, 
     Raises:
         L1DeployFailed: a transaction was refused or reverted.
     """
-    owner = owner_of(salt)
+    owner, guardian = owner_of(salt), guardian_of(salt)
     names = ("TestUSDC", "Messaging", "CollateralBridge")
     addresses = {name: get_create_address(owner.address, Nonce(nonce)) for nonce, name in enumerate(names)}
     arguments: dict[str, Sequence[Any]] = {
         "TestUSDC": (),
         "Messaging": (to_checksum_address(postman), CANCELLATION_DELAY),
-        "CollateralBridge": (addresses["Messaging"], addresses["TestUSDC"], MAX_LOCKED, MAX_DEPOSIT),
+        "CollateralBridge": (
+            addresses["Messaging"],
+            addresses["TestUSDC"],
+            MAX_LOCKED,
+            MAX_DEPOSIT,
+            (QUOTA.limit, QUOTA.window),
+            guardian.address,
+            OWNER_DELAY,
+        ),
     }
-    await w3.provider.make_request(RPCEndpoint("anvil_setBalance"), [owner.address, hex(_FUNDS)])
+    for account in (owner, guardian):
+        await w3.provider.make_request(RPCEndpoint("anvil_setBalance"), [account.address, hex(_FUNDS)])
     for nonce, name in enumerate(names):
         if await w3.eth.get_code(addresses[name]):
             continue
         contract = w3.eth.contract(abi=contracts[name].abi, bytecode=contracts[name].bytecode)
         await send(w3, owner, contract.constructor(*arguments[name]), nonce=nonce, what=f"deploying {name}")
-    return L1Side(addresses, owner)
+    return L1Side(addresses, owner, guardian)
 
 
 async def connect_l1(w3: AsyncWeb3[Any], side: L1Side, abi: list[dict[str, Any]], l2_bridge: int) -> None:

@@ -26,7 +26,7 @@ from web3 import AsyncHTTPProvider, AsyncWeb3
 
 from truemark_devnet.accounts import REPORTER, L2Account, l1_accounts
 from truemark_devnet.build import Build
-from truemark_devnet.deploy.l1 import connect_l1, deploy_l1
+from truemark_devnet.deploy.l1 import QUOTA, connect_l1, deploy_l1
 from truemark_devnet.deploy.l2 import declare, deploy_contract
 from truemark_devnet.nodes import Nodes
 from truemark_devnet.profile import MAX_TIERS, MarketProfile, Profile
@@ -49,6 +49,7 @@ class _Addresses:
     oracle: int
     clearinghouse: int
     vault: int
+    refunds: int
 
 
 async def deploy(
@@ -93,6 +94,7 @@ async def deploy(
         "Oracle": addresses.oracle,
         "Clearinghouse": addresses.clearinghouse,
         "Vault": addresses.vault,
+        "RefundDistributor": addresses.refunds,
     }
     return Deployment(
         name=name,
@@ -157,7 +159,7 @@ async def _contracts(
         return address
 
     owner = operators["admin"].address
-    bridge = await put("Bridge", owner)
+    bridge = await put("Bridge", owner, asdict(QUOTA))
     token = await put("CollateralToken", TOKEN_NAME, TOKEN_SYMBOL, bridge)
     reporters = [member.address for role, member in operators.items() if role.startswith(REPORTER)]
     oracle = await put("Oracle", owner, profile.oracle.quorum, profile.oracle.max_silence, reporters)
@@ -175,7 +177,10 @@ async def _contracts(
     vault = await put(
         "Vault", owner, profile.vault.name, profile.vault.symbol, token, clearinghouse, profile.vault.lock_secs
     )
-    return _Addresses(token=token, bridge=bridge, oracle=oracle, clearinghouse=clearinghouse, vault=vault)
+    refunds = await put("RefundDistributor", owner, clearinghouse)
+    return _Addresses(
+        token=token, bridge=bridge, oracle=oracle, clearinghouse=clearinghouse, vault=vault, refunds=refunds
+    )
 
 
 async def _wire(
@@ -184,6 +189,7 @@ async def _wire(
     oracle = Contract.of(rpc, at.oracle, "Oracle")
     clearinghouse = Contract.of(rpc, at.clearinghouse, "Clearinghouse")
     bridge, vault = Contract.of(rpc, at.bridge, "Bridge"), Contract.of(rpc, at.vault, "Vault")
+    refunds = Contract.of(rpc, at.refunds, "RefundDistributor")
     l1_bridge, l1_token = int(l1["CollateralBridge"], 16), int(l1["TestUSDC"], 16)
     await _once(admin, oracle.call("connect", at.clearinghouse, at.bridge), "ORACLE: already connected")
     if await clearinghouse.read("bridge") != at.bridge:
@@ -202,6 +208,7 @@ async def _wire(
         # There they take back an upgrade, or a new admin.
         (bridge, "GUARDIAN", operators["guardian"].address),
         (vault, "GUARDIAN", operators["guardian"].address),
+        (refunds, "GUARDIAN", operators["guardian"].address),
     ):
         if not await contract.read("has_role", short_string(role), account):
             grants.append(contract.call("grant_role", short_string(role), account))

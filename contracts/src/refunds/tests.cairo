@@ -1,0 +1,2 @@
+mod distributor;
+mod shape;
