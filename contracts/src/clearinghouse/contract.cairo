@@ -21,9 +21,9 @@ pub mod Clearinghouse {
         FeesCollected, FillRefused, FillSettled, FundingBroken, FundingCheckpointed, FundingRebased,
         FundingRestored, InsuranceFunded, Liquidated, LiquidationRefused, MarketClosed,
         MarketConfigured, MarketEmptied, MarketListed, ModeChanged, OrderApproved, OrderCancelled,
-        OutflowConfigured, PositionSettled, ReceivableCollected, Reconciled, RestoreAnnounced, RestoreCancelled, SeenUnderWater,
-        StormDry, SurplusBooked, TradingKeyRegistered, TradingKeyRevoked, VenueConfigured,
-        WaterfallConfigured, Withdrawn, WoundDown,
+        OutflowConfigured, PositionSettled, ReceivableCollected, Reconciled, RestoreAnnounced,
+        RestoreCancelled, SeenUnderWater, StormDry, SurplusBooked, TradingKeyRegistered,
+        TradingKeyRevoked, VenueConfigured, WaterfallConfigured, Withdrawn, WoundDown,
     };
     use crate::clearinghouse::funding::read_checkpoint;
     use crate::clearinghouse::interface::{

@@ -220,9 +220,9 @@ pub mod RulesParity {
     use crate::rules::risk::{Margin, magnitude};
     use crate::rules::{bucket, cash, funding, guard, risk, storm, waterfall};
     use super::{
-        Account, AccrualCase, AgreementCase, BackstopAnswer, BackstopCase, BandCase, BucketAnswer, BucketCase, Cash, CashCase,
-        Costs, CostsCase, FundingCase, Health, HealthCase, IRulesParity, LiquidationAnswer,
-        LiquidationQuestion, RefundCase, RequirementCase, StormAnswer, StormCase,
+        Account, AccrualCase, AgreementCase, BackstopAnswer, BackstopCase, BandCase, BucketAnswer,
+        BucketCase, Cash, CashCase, Costs, CostsCase, FundingCase, Health, HealthCase, IRulesParity,
+        LiquidationAnswer, LiquidationQuestion, RefundCase, RequirementCase, StormAnswer, StormCase,
     };
 
     #[storage]
