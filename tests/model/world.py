@@ -1,0 +1,117 @@
+"""The whole state of the reference model at one moment, and what a reader of the contracts should find in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from truemark_devnet.profile import Profile
+
+from tests.model import vault as vaults
+from tests.model.bridge import Bridge
+from tests.model.clearinghouse import Clearinghouse
+from tests.model.margin import Basis
+from tests.model.oracle import Oracle
+from tests.model.vault import Vault
+
+TRADERS = ("alice", "bob", "carol", "dave", "erin")
+REPORTERS = ("reporter-1", "reporter-2", "reporter-3")
+#: Everybody who may hold a margin account.
+ACCOUNTS = (*TRADERS, "liquidator", "vault", "admin")
+#: Everybody whose token balance is followed.
+WALLETS = (*TRADERS, "liquidator", "admin", "clearinghouse", "bridge", "vault")
+
+#: What can be read of the state: its name, and the arguments that the reading takes.
+View = tuple[Any, ...]
+
+
+class World:
+    def __init__(self, profile: Profile, now: int) -> None:
+        self.profile = profile
+        self.now = now
+        guards = [market.guard for market in profile.markets]
+        self.oracle = Oracle(guards, REPORTERS, profile.oracle.quorum, profile.oracle.max_silence)
+        self.house = Clearinghouse(self.oracle, profile.markets, profile.venue)
+        self.vault = Vault(self.house, profile.vault.lock_secs)
+        self.bridge = Bridge()
+        #: Tokens of each, 1e-6 USD.
+        self.wallets: dict[str, int] = {}
+
+    def pay(self, payer: str, receiver: str, amount: int) -> None:
+        """Moves tokens."""
+        self.wallets[payer] = self.wallets.get(payer, 0) - amount
+        self.wallets[receiver] = self.wallets.get(receiver, 0) + amount
+
+    def pay_refusals(self, payer: str, amount: int) -> set[str]:
+        return {"ERC20: balance too low"} if amount > self.wallets.get(payer, 0) else set()
+
+    def views(self) -> dict[View, Any]:
+        """All that can be read, and what it should be."""
+        found: dict[View, Any] = {}
+        now, house = self.now, self.house
+        for name in ACCOUNTS:
+            account = house.account(name)
+            positions = tuple(
+                (market, position.size, position.index) for market, position in sorted(account.positions.items())
+            )
+            found["account", name] = (account.collateral, account.epoch, positions)
+            found["pending", name] = house.pending.get(name, 0)
+            margin = house.margin(account, Basis.MARK, now)
+            found["margin", name] = (margin.value, margin.maintenance, margin.initial)
+        for number, market in enumerate(self.oracle.markets):
+            found["mark", number] = (
+                market.read(now),
+                market.price,
+                market.accepted_at,
+                market.valid_since,
+                *market.checkpoint,
+                market.candidate,
+                market.anchor,
+                market.growth,
+            )
+            found["interest", number] = house.interest(number)
+            found["index", number] = house.index[number]
+        ledger = house.ledger
+        found["ledger",] = (ledger.total, ledger.insurance, ledger.fees, ledger.funding, ledger.pending)
+        found["mode",] = house.effective_mode(now)
+        found["epochs",] = (self.oracle.epoch, house.epoch, self.bridge.epoch)
+        for name in WALLETS:
+            found["wallet", name] = self.wallets.get(name, 0)
+        found["supply",] = sum(self.wallets.values())
+        found["vault",] = (self.vault.assets(now), self.vault.supply)
+        for name in (*TRADERS, vaults.NAME):
+            found["shares", name] = self.vault.shares.get(name, 0)
+        for number, request in self.vault.requests.items():
+            found["redemption", number] = (request.controller, request.owner, request.shares, request.claimable_at)
+        found["bridge",] = (len(self.bridge.parked), self.bridge.parked_total, self.bridge.withdrawals)
+        for number, parked in self.bridge.parked.items():
+            found["parked", number] = parked.amount
+        for order, filled in house.filled.items():
+            found["filled", order] = filled
+        for (account_name, key), expiry in house.keys.items():
+            found["key", account_name, key] = expiry
+        return found
+
+
+def broken_invariants(seen: Mapping[View, Any], unbooked: int) -> list[str]:
+    """What must hold of any state, told of what the contracts themselves say."""
+    broken = []
+    total, insurance, fees, funding, pending = seen["ledger",]
+    held = sum(seen["account", name][0] for name in ACCOUNTS)
+    if total != held + insurance + fees + funding + pending:
+        broken.append(f"collateral is not conserved: {total} != {held} + {insurance} + {fees} + {funding} + {pending}")
+    if total + unbooked != seen["wallet", "clearinghouse"]:
+        broken.append(f"the ledger says {total}, the token balance is {seen['wallet', 'clearinghouse']}")
+    if seen["bridge",][1] != seen["wallet", "bridge"]:
+        broken.append("the bridge does not hold what is parked")
+    for view in seen:
+        if view[0] == "interest":
+            sizes = [size for name in ACCOUNTS for market, size, _ in seen["account", name][2] if market == view[1]]
+            long, short = (sum(size for size in sizes if size > 0), -sum(size for size in sizes if size < 0))
+            if seen[view] != (long, short) or long != short:
+                broken.append(f"open interest of market {view[1]} is {seen[view]}, positions are {long} and {short}")
+        if view[0] == "mark" and seen[view][0] != "Pending" and seen[view][1] == 0:
+            broken.append(f"the mark of market {view[1]} is 0")
+    if len(set(seen["epochs",])) != 1:
+        broken.append(f"oracle, clearinghouse and bridge are in different epochs: {seen['epochs',]}")
+    return broken

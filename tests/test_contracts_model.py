@@ -1,0 +1,77 @@
+"""The deployed contracts against the reference model in tests/model, under random actions."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from hypothesis import HealthCheck, Phase, Verbosity, seed, settings
+from hypothesis.stateful import run_state_machine_as_test
+from truemark_devnet.build import Build
+
+from tests.model.machine import Life, Tally
+from tests.model.stage import Stage, staged
+
+#: Rules of one life; each is one action or a few.
+RULES = 60
+
+
+@pytest.fixture(scope="module")
+async def stage(built: Build) -> AsyncIterator[Stage]:
+    async with staged(built) as ready:
+        yield ready
+
+
+def live(stage: Stage, least: int, lives: int) -> Tally:
+    """Lives until so many actions are done. TRUEMARK_SEED=number has them again as they were.
+
+    Raises:
+        Disagreement: with the seed, and the shortest list of actions that shows it.
+    """
+    first = int(os.environ.get("TRUEMARK_SEED") or random.SystemRandom().randrange(2**32))
+    chosen = settings(
+        max_examples=lives,
+        stateful_step_count=RULES,
+        deadline=None,
+        database=None,
+        print_blob=False,
+        verbosity=Verbosity.normal,
+        phases=(Phase.generate, Phase.shrink),
+        suppress_health_check=list(HealthCheck),
+    )
+    tally = Tally()
+    turn = 0
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        while tally.actions < least:
+            machine = type("Life", (Life,), {"stage": stage, "tally": tally, "pool": pool})
+            try:
+                run_state_machine_as_test(seed(first + turn)(machine), settings=chosen)
+            except BaseException as error:
+                error.add_note(f"again with TRUEMARK_SEED={first + turn}")
+                raise
+            turn += 1
+    return tally
+
+
+@pytest.mark.node
+def test_contracts_do_what_the_model_does(stage: Stage) -> None:
+    live(stage, least=150, lives=2)
+
+
+@pytest.mark.node
+@pytest.mark.deep
+def test_contracts_do_what_the_model_does_in_two_thousand_actions(stage: Stage) -> None:
+    tally = live(stage, least=2_000, lives=10)
+    assert tally.settled > 100
+    assert tally.liquidated > 3
+
+
+@pytest.mark.node
+@pytest.mark.prove
+def test_contracts_do_what_the_model_does_in_fifty_thousand_actions(stage: Stage) -> None:
+    tally = live(stage, least=50_000, lives=50)
+    assert tally.settled > 2_500
+    assert tally.liquidated > 100
