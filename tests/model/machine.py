@@ -560,11 +560,19 @@ class Life(RuleBasedStateMachine):
             amount = self.world.vault.shares_for(amount, self.world.now, rounded_up=False) + 1
         self.do(act.VaultEnter(who, amount, to, is_mint))
 
-    @rule(who=traders, owner=traders, part=parts, more=excess, own=st.integers(0, 3))
-    def vault_request(self, who: str, owner: str, part: int, more: int, own: int) -> None:
+    @rule(
+        who=traders,
+        owner=traders,
+        controller=st.sampled_from((*TRADERS, *TRADERS, "zero", "vault")),
+        part=parts,
+        more=excess,
+        own=st.integers(0, 3),
+    )
+    def vault_request(self, who: str, owner: str, controller: str, part: int, more: int, own: int) -> None:
         owner = who if own else owner
+        controller = who if own > 1 and controller in TRADERS else controller
         shares = self._share(self.world.vault.shares.get(owner, 0), part, more)
-        self.do(act.VaultRequest(who, shares, who, owner))
+        self.do(act.VaultRequest(who, shares, controller, owner))
 
     @rule(
         who=traders,

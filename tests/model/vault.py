@@ -10,7 +10,6 @@ from tests.model.numbers import COLLATERAL, down, up
 
 #: Beside the real ones stand one virtual asset and so many virtual shares.
 VIRTUAL_SHARES, VIRTUAL_ASSETS = 10**6, 1
-MAX_REQUESTS = 32
 NAME = "vault"
 
 
@@ -39,7 +38,8 @@ class Vault:
         return sum(self.shares.values())
 
     def assets(self, now: int) -> int:
-        value = self.house.margin(self.house.account(NAME), Basis.MARK, now).value
+        """V of its account; a market that is not Valid counts at its worst."""
+        value = self.house.margin(self.house.account(NAME), Basis.WORST, now).value
         return max(0, down(value, COLLATERAL))
 
     def shares_for(self, assets: int, now: int, *, rounded_up: bool) -> int:
@@ -92,8 +92,9 @@ class Vault:
     def request_refusals(self, caller: str, shares: int, controller: str, owner: str, now: int) -> set[str]:
         reasons = set()
         if not self._acts_for(owner, caller):
-            reasons.add("VAULT: not owner or operator")
-        if controller == "zero" or not (controller == owner or self._acts_for(controller, caller)):
+            # Nobody has let another spend its shares.
+            reasons.add("ERC20: allowance too low")
+        if controller in ("zero", NAME):
             reasons.add("VAULT: bad controller")
         if shares == 0:
             reasons.add("VAULT: shares are zero")
@@ -101,9 +102,6 @@ class Vault:
             reasons.add("VAULT: venue is halted")
         if shares > self.shares.get(owner, 0):
             reasons.add("ERC20: balance too low")
-        open_ones = [request for request in self.requests.values() if request.controller == controller]
-        if sum(request.shares > 0 for request in open_ones) >= MAX_REQUESTS:
-            reasons.add("VAULT: too many requests")
         return reasons
 
     def request(self, shares: int, controller: str, owner: str, now: int) -> None:
