@@ -327,6 +327,7 @@ fn a_frozen_market_waits_for_people() {
         .grant_role(GUARDIAN, person('guardian'));
     refused(safe.release(0), 'ORACLE: not frozen');
     by('guardian');
+    refused(safe.freeze(1), 'ORACLE: unknown market');
     oracle.freeze(0);
     assert_eq!(oracle.mark(0).status, MarketStatus::Frozen);
     refused(safe.release(0), 'ACCESS: not the admin');
