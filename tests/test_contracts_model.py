@@ -66,7 +66,7 @@ def test_contracts_do_what_the_model_does(stage: Stage) -> None:
 def test_contracts_do_what_the_model_does_in_two_thousand_actions(stage: Stage) -> None:
     tally = live(stage, least=2_000, lives=10)
     assert tally.settled > 100
-    assert tally.liquidated > 3
+    assert tally.liquidated > 0
 
 
 @pytest.mark.node
@@ -74,4 +74,4 @@ def test_contracts_do_what_the_model_does_in_two_thousand_actions(stage: Stage) 
 def test_contracts_do_what_the_model_does_in_fifty_thousand_actions(stage: Stage) -> None:
     tally = live(stage, least=50_000, lives=50)
     assert tally.settled > 2_500
-    assert tally.liquidated > 100
+    assert tally.liquidated > 50

@@ -7,9 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from truemark_devnet.cairo_tests import GROUPS
 from truemark_devnet.paths import checkout
 
-from tests.mutants.mutants import GROUPS, Mutant, misfits, mutants, survives
+from tests.mutants.mutants import Mutant, misfits, mutants, survives
 
 CONTRACTS = checkout() / "contracts"
 

@@ -25,8 +25,9 @@ from truemark_keeper.reporter import Entry, report_call
 
 from tests.model.actions import Expected, Message, Step
 from tests.model.clearinghouse import Order, Signed
+from tests.model.invariants import broken_invariants
 from tests.model.oracle import Said
-from tests.model.world import View, broken_invariants
+from tests.model.world import View
 
 WATCHED = {
     "MarketReported",

@@ -6,10 +6,11 @@ the edge of a band, a second before and after a delay.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import count
+from typing import Any, TypeVar
 
 from hypothesis import note
 from hypothesis import strategies as st
@@ -105,6 +106,21 @@ wishes = st.builds(
 )
 
 
+#: What can happen: (how often beside the others, the arguments that are drawn) by name.
+DEEDS: dict[str, tuple[int, st.SearchStrategy[dict[str, Any]]]] = {}
+_F = TypeVar("_F", bound=Callable[..., None])
+
+
+def deed(weight: int = 2, **arguments: st.SearchStrategy[Any]) -> Callable[[_F], _F]:
+    """Hypothesis leaves most rules of a machine out of any one life; of these, all are in all lives, by weight."""
+
+    def listed(method: _F) -> _F:
+        DEEDS[method.__name__] = (weight, st.fixed_dictionaries(arguments))
+        return method
+
+    return listed
+
+
 class Life(RuleBasedStateMachine):
     """One venue from the saved moment on.
 
@@ -126,6 +142,11 @@ class Life(RuleBasedStateMachine):
         self.nonces = count(10_000)
         self.waiting: list[Step] = []
         self.running: Future[None] | None = None
+
+    @rule(data=st.data())
+    def something_happens(self, data: st.DataObject) -> None:
+        name = data.draw(st.sampled_from([name for name, (weight, _) in DEEDS.items() for _ in range(weight)]))
+        getattr(self, name)(**data.draw(DEEDS[name][1], label=name))
 
     # Doing
 
@@ -180,13 +201,14 @@ class Life(RuleBasedStateMachine):
     def move(self, market: int, bps: int) -> None:
         self.truth[market] = max(1, self.truth[market] * (BPS + bps) // BPS)
 
-    @rule(secs=st.sampled_from((1, 2, 4, 6, 11)), market=markets, bps=small_moves, rate=rates)
+    @deed(6, secs=st.sampled_from((1, 2, 4, 6, 11)), market=markets, bps=small_moves, rate=rates)
     def prices_move(self, secs: int, market: int, bps: int, rate: int) -> None:
         self.pass_time(secs)
         self.move(market, bps)
         self.round(rate=rate)
 
-    @rule(
+    @deed(
+        2,
         secs=seconds,
         market=markets,
         bps=large_moves,
@@ -197,16 +219,26 @@ class Life(RuleBasedStateMachine):
         self.move(market, bps)
         self.round(who)
 
-    @rule(market=markets, bps=st.sampled_from((-480, -450, 450, 480, -290)), rounds=st.integers(1, 4))
-    def a_market_runs(self, market: int, bps: int, rounds: int) -> None:
-        """Round after round one way, and those whom it brings under water are liquidated."""
+    @deed(
+        6,
+        market=markets,
+        bps=st.sampled_from((100, 150, 150, 200, 200, 290, 450)),
+        up=st.booleans(),
+        who=st.sampled_from(("", *TRADERS)),
+        rounds=st.integers(1, 5),
+    )
+    def a_market_runs(self, market: int, bps: int, up: bool, who: str, rounds: int) -> None:
+        """Round after round one way, against somebody or not, and those whom it brings under water are liquidated."""
+        if who:
+            self.leverage(who, market, not up, 980)
         for _ in range(rounds):
             self.pass_time(6)
-            self.move(market, bps)
+            self.move(market, bps if up else -bps)
             self.round()
-        self.liquidate_all(market)
+            self.liquidate_all(market)
 
-    @rule(
+    @deed(
+        4,
         reporter=st.sampled_from(REPORTERS),
         market=markets,
         kind=st.sampled_from(
@@ -259,28 +291,58 @@ class Life(RuleBasedStateMachine):
                 sender = "alice"
         self.do(act.Report(sender, epoch, entries))
 
-    @rule(secs=seconds)
-    def time_passes(self, secs: int) -> None:
-        self.pass_time(secs)
+    @deed(secs=seconds, seldom=st.booleans())
+    def time_passes(self, secs: int, seldom: bool) -> None:
+        if secs < 20 or seldom:
+            self.pass_time(secs)
 
-    @rule(market=markets, sender=st.sampled_from(("guardian", "sentinel", "admin", "alice")))
-    def freeze(self, market: int, sender: str) -> None:
-        self.do(act.Freeze(sender, market))
+    @deed(
+        1, market=markets, sender=st.sampled_from(("guardian", "sentinel", "admin", "alice")), seldom=st.integers(0, 2)
+    )
+    def freeze(self, market: int, sender: str, seldom: int) -> None:
+        if seldom == 0:
+            self.do(act.Freeze(sender, market))
 
-    @rule(market=markets, secs=st.sampled_from((0, 60)), sender=st.sampled_from(("admin", "admin", "guardian")))
+    @deed(market=markets, secs=st.sampled_from((0, 60)), sender=st.sampled_from(("admin", "admin", "guardian")))
     def release(self, market: int, secs: int, sender: str) -> None:
         self.pass_time(secs)
         self.do(act.Release(sender, market))
 
     # Orders and fills
 
-    @rule(batch=st.lists(wishes, min_size=1, max_size=3), wrong=rarely, sender=st.sampled_from(_NOBODIES))
-    def fills(self, batch: list[Wish], wrong: bool, sender: str) -> None:
+    @deed(
+        8,
+        batch=st.lists(wishes, min_size=1, max_size=3),
+        wrong=rarely,
+        sender=st.sampled_from(_NOBODIES),
+        ready=st.integers(0, 3),
+    )
+    def fills(self, batch: list[Wish], wrong: bool, sender: str, ready: int) -> None:
+        if ready:
+            self.ready()
         epoch = self.world.house.epoch
         fills = tuple(self.fill(wish) for wish in batch)
         if wrong and sender == "stranger":
             epoch = epoch - 1 if epoch else epoch + 1
         self.do(act.Settle(sender if wrong and sender != "stranger" else "operator", epoch, fills))
+
+    @deed(8, who=traders, market=markets, is_buy=st.booleans(), part=st.sampled_from((500, 900, 990, 1000, 1010)))
+    def leverage(self, who: str, market: int, is_buy: bool, part: int) -> None:
+        """About as much as its margin carries, against the one who has enough."""
+        self.ready()
+        world = self.world
+        params, price = world.profile.markets[market], world.oracle.markets[market].price
+        price = max(params.tick_size, price // params.tick_size * params.tick_size)
+        # Above the first tier it carries less.
+        first = params.tiers[0]
+        most = self._free(who) if not first.upto else min(self._free(who), 300 * 10**6)
+        carried = most * COLLATERAL * BPS // first.initial_bps // price * part // 1000
+        size = min(carried, params.max_position) // params.lot_size * params.lot_size
+        if size <= 0:
+            return
+        maker = self.order("liquidator", params.name, not is_buy, size, price)
+        taker = self.order(who, params.name, is_buy, size, price)
+        self.do(act.Settle("operator", world.house.epoch, (Fill(Signed(maker), Signed(taker), size, price),)))
 
     def fill(self, wish: Wish) -> Fill:
         world, flaw = self.world, wish.flaw
@@ -291,11 +353,12 @@ class Life(RuleBasedStateMachine):
         # Thousandths of 10,000 USD.
         per_usd = 10**16 // max(1, mark.price)
         size = max(params.lot_size, wish.lots * per_usd // params.lot_size * params.lot_size)
+        closes = False
         if wish.reduces:
             # The taker closes some of what it has, if it has any.
             held = world.house.account(taker_name).position(wish.market).size
             if held:
-                maker_buys, size = held > 0, min(size, abs(held))
+                maker_buys, size, closes = held > 0, min(size, abs(held)), True
         price = mark.price * (BPS + wish.offset_bps) // BPS // params.tick_size * params.tick_size
         price = max(params.tick_size, price)
         if flaw == "size":
@@ -304,7 +367,7 @@ class Life(RuleBasedStateMachine):
             size += 1
         if flaw == "price":
             price += 1 if params.tick_size > 1 else -price
-        reduce_only = wish.reduces or flaw == "reduce only"
+        reduce_only = closes or flaw == "reduce only"
         maker = self.order(maker_name, params.name, maker_buys, size, price, post_only=wish.post_only)
         taker = self.order(taker_name, params.name, not maker_buys, size, price, reduce_only=reduce_only)
         maker, taker, size = self._flawed(flaw, maker, taker, size, price)
@@ -360,38 +423,40 @@ class Life(RuleBasedStateMachine):
                     taker = replace(taker, is_buy=not maker.is_buy, limit=price)
         return maker, taker, size
 
-    @rule(pick=st.integers(0, 11), stranger=rarely)
+    @deed(pick=st.integers(0, 11), stranger=rarely)
     def cancel(self, pick: int, stranger: bool) -> None:
         if self.orders:
             order = self.orders[pick % len(self.orders)]
             self.do(act.Cancel("admin" if stranger else order.account, order))
 
-    @rule(who=traders)
+    @deed(who=traders)
     def cancel_all(self, who: str) -> None:
         self.do(act.CancelAll(who))
 
-    @rule(wish=wishes, stranger=rarely)
+    @deed(2, wish=wishes, stranger=rarely)
     def an_approved_order(self, wish: Wish, stranger: bool) -> None:
         made = self.fill(replace(wish, flaw="approval"))
         taker = made.taker.order
         self.do(act.Approve("admin" if stranger else taker.account, taker))
         self.do(act.Settle("operator", self.world.house.epoch, (made, made)))
 
-    @rule(
+    @deed(
         who=traders, key=st.sampled_from(("key 0", "key 1", "off the curve")), secs=st.sampled_from((0, 1, 30, 10**6))
     )
     def register_key(self, who: str, key: str, secs: int) -> None:
+        # The key that they trade with lives on.
+        secs = 10**6 if key == "key 0" and secs else secs
         self.do(act.RegisterKey(who, key, self.world.now + secs))
 
-    @rule(who=traders, key=st.sampled_from(("key 1", "key 1", "key 0")), again=st.booleans())
+    @deed(who=traders, key=st.sampled_from(("key 1", "key 1", "key 0")), again=st.booleans())
     def revoke_key(self, who: str, key: str, again: bool) -> None:
         self.do(act.RevokeKey(who, key))
-        if again:
+        if again or key == "key 0":
             self.do(act.RegisterKey(who, key, self.world.now + 10**6))
 
     # Liquidations
 
-    @rule(market=markets)
+    @deed(market=markets)
     def liquidate_all(self, market: int) -> None:
         self.do(self._sweep([Request(name, market, 2**63 - 1, self._any_price(name, market)) for name in TRADERS]))
 
@@ -401,7 +466,8 @@ class Life(RuleBasedStateMachine):
     def _any_price(self, name: str, market: int) -> int:
         return 2**63 if self.world.house.account(name).position(market).size > 0 else 0
 
-    @rule(
+    @deed(
+        4,
         who=traders,
         caller=st.sampled_from(_EVERYBODY),
         market=st.integers(0, 3),
@@ -423,12 +489,12 @@ class Life(RuleBasedStateMachine):
 
     # Money
 
-    @rule(who=traders, to=st.sampled_from((*TRADERS, "vault", "zero", "clearinghouse")), part=parts, more=excess)
+    @deed(who=traders, to=st.sampled_from((*TRADERS, "vault", "zero", "clearinghouse")), part=parts, more=excess)
     def deposit(self, who: str, to: str, part: int, more: int) -> None:
         to = who if to in TRADERS and part > 500 else to
         self.do(act.Deposit(who, to, self._share(self.world.wallets.get(who, 0), part, more)))
 
-    @rule(who=traders)
+    @deed(who=traders)
     def credit(self, who: str) -> None:
         self.do(act.Credit("liquidator", who))
 
@@ -440,16 +506,16 @@ class Life(RuleBasedStateMachine):
     def _share(self, whole: int, part: int, more: int) -> int:
         return whole * part // 1000 + (more if part == 1000 else 0)
 
-    @rule(who=traders, part=parts, more=excess, epoch=st.sampled_from((0, 0, 0, 0, 1, -1)))
+    @deed(4, who=traders, part=parts, more=excess, epoch=st.sampled_from((0, 0, 0, 0, 1, -1)))
     def withdraw(self, who: str, part: int, more: int, epoch: int) -> None:
         amount = self._share(self._free(who), part, more)
         self.do(act.Withdraw(who, max(0, self.world.house.epoch + epoch), amount))
 
-    @rule(who=traders, part=st.sampled_from((1, 10, 1000)), more=excess)
+    @deed(who=traders, part=st.sampled_from((1, 10, 1000)), more=excess)
     def fund_insurance(self, who: str, part: int, more: int) -> None:
         self.do(act.FundInsurance(who, self._share(self._free(who), part, more)))
 
-    @rule(
+    @deed(
         sender=st.sampled_from(("admin", "admin", "alice")),
         to=st.sampled_from(("admin", "bob", "zero")),
         part=parts,
@@ -458,21 +524,28 @@ class Life(RuleBasedStateMachine):
     def collect_fees(self, sender: str, to: str, part: int, more: int) -> None:
         self.do(act.CollectFees(sender, to, self._share(self.world.house.ledger.fees, part, more)))
 
-    @rule(who=traders, amount=st.sampled_from((1, 10**6, 10**12)), booker=st.sampled_from(("admin", "admin", "bob")))
+    @deed(who=traders, amount=st.sampled_from((1, 10**6, 10**12)), booker=st.sampled_from(("admin", "admin", "bob")))
     def donate(self, who: str, amount: int, booker: str) -> None:
-        self.do(act.Donate(who, amount), act.SetMode("admin", "Full"), act.BookSurplus(booker))
+        rank = MODES.index(self.world.house.mode)
+        self.do(act.Donate(who, amount), act.SetMode("admin", MODES[min(3, rank + 1)]), act.BookSurplus(booker))
 
-    @rule(sender=st.sampled_from(("admin", "alice")))
+    @deed(sender=st.sampled_from(("admin", "alice")))
     def book_surplus(self, sender: str) -> None:
         self.do(act.BookSurplus(sender))
 
     # The venue
 
-    @rule(sender=st.sampled_from(("admin", "guardian", "sentinel", "operator", "alice")), mode=st.sampled_from(MODES))
-    def set_mode(self, sender: str, mode: str) -> None:
-        self.do(act.SetMode(sender, mode))
+    @deed(
+        2,
+        sender=st.sampled_from(("admin", "guardian", "sentinel", "operator", "alice")),
+        mode=st.sampled_from(MODES),
+        seldom=st.booleans(),
+    )
+    def set_mode(self, sender: str, mode: str, seldom: bool) -> None:
+        if seldom:
+            self.do(act.SetMode(sender, mode))
 
-    @rule(secs=st.sampled_from((9, 10)), report=st.sampled_from((1, 1, 1, 0)), clean=st.booleans())
+    @deed(secs=st.sampled_from((9, 10)), report=st.sampled_from((1, 1, 1, 0)), clean=st.booleans())
     def one_step_up(self, secs: int, report: int, clean: bool) -> None:
         self.pass_time(secs)
         if clean:
@@ -480,7 +553,16 @@ class Life(RuleBasedStateMachine):
         rank = MODES.index(self.world.house.mode)
         self.do(act.SetMode("admin", MODES[min(3, rank + 1)], report))
 
-    @rule()
+    def ready(self) -> None:
+        """Full, every market Valid."""
+        world = self.world
+        if world.house.effective_mode(world.now) != "Full":
+            self.reopen()
+        elif not all(market.is_valid(world.now) for market in world.oracle.markets):
+            self.pass_time(1)
+            self.round()
+
+    @deed(2)
     def reopen(self) -> None:
         """All the way up, and past the grace time."""
         world = self.world
@@ -502,7 +584,8 @@ class Life(RuleBasedStateMachine):
         self.pass_time(8)
         self.round()
 
-    @rule(
+    @deed(
+        1,
         step=st.sampled_from((1, 1, 1, 0, 5)),
         from_bridge=st.sampled_from((True, True, True, False)),
         half=st.booleans(),
@@ -513,7 +596,7 @@ class Life(RuleBasedStateMachine):
 
     # The bridge
 
-    @rule(
+    @deed(
         destination=st.sampled_from((0, 1, 1, 2, 3)),
         to=st.sampled_from((*TRADERS, *TRADERS, "zero", "clearinghouse", "vault", "nobody")),
         amount=st.sampled_from((1, 10**6, 500 * 10**6, 0)),
@@ -523,7 +606,7 @@ class Life(RuleBasedStateMachine):
         nonce = 1 if flaw == "again" else next(self.nonces)
         self.do(act.FromL1(0xD0, destination, to, amount, nonce, flaw != "sender", flaw != "token"))
 
-    @rule(
+    @deed(
         who=traders,
         part=parts,
         more=excess,
@@ -534,7 +617,7 @@ class Life(RuleBasedStateMachine):
         amount = self._share(self.world.wallets.get(who, 0), part // 10, more)
         self.do(act.ToL1(who, self.world.bridge.epoch + epoch, to, amount))
 
-    @rule(back=st.booleans(), late=rarely, stranger=st.booleans())
+    @deed(back=st.booleans(), late=rarely, stranger=st.booleans())
     def parked(self, back: bool, late: bool, stranger: bool) -> None:
         known = self.world.bridge.parked
         number = max(known, default=1)
@@ -546,7 +629,8 @@ class Life(RuleBasedStateMachine):
 
     # The vault
 
-    @rule(
+    @deed(
+        4,
         who=traders,
         to=st.sampled_from((*TRADERS, *TRADERS, "zero", "vault")),
         amount=st.sampled_from((0, 1, 10**6, 777_777_777)),
@@ -558,7 +642,8 @@ class Life(RuleBasedStateMachine):
             amount = self.world.vault.shares_for(amount, self.world.now, rounded_up=False) + 1
         self.do(act.VaultEnter(who, amount, to, is_mint))
 
-    @rule(
+    @deed(
+        4,
         who=traders,
         owner=traders,
         controller=st.sampled_from((*TRADERS, *TRADERS, "zero", "vault")),
@@ -572,7 +657,8 @@ class Life(RuleBasedStateMachine):
         shares = self._share(self.world.vault.shares.get(owner, 0), part, more)
         self.do(act.VaultRequest(who, shares, controller, owner))
 
-    @rule(
+    @deed(
+        4,
         who=traders,
         controller=traders,
         part=parts,
@@ -594,6 +680,6 @@ class Life(RuleBasedStateMachine):
             amount = vault.assets_for(amount, now, rounded_up=False)
         self.do(act.VaultLeave(who, amount, who, controller, by_assets))
 
-    @rule(who=traders, operator=traders, approved=st.booleans())
+    @deed(who=traders, operator=traders, approved=st.booleans())
     def vault_operator(self, who: str, operator: str, approved: bool) -> None:
         self.do(act.VaultOperator(who, operator, approved))

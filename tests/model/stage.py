@@ -22,6 +22,7 @@ from truemark_devnet.profile import Profile, load_profile
 
 from tests.model.actions import Action, FromL1, RegisterKey, Report, SetMode, Step
 from tests.model.chain import ALWAYS, Chain, compile_multiview
+from tests.model.invariants import broken_by_step
 from tests.model.oracle import Said
 from tests.model.world import REPORTERS, TRADERS, World
 
@@ -56,6 +57,8 @@ def step_of(world: World, action: Action, *, whole: bool) -> Step:
     before = world.views()
     expected = action.apply(world)
     after = world.views()
+    broken = broken_by_step(world, action, before, after, accepted=not expected.refusals)
+    assert broken == [], f"the model breaks its own rules by {action}: {broken}"
     if whole:
         seen = after
     else:
@@ -131,7 +134,7 @@ def _open(stage: Stage) -> None:
         for destination, amount in ((0, WALLET + margin),):
             stage.do(FromL1(_L1_DEPOSITOR, destination, name, amount, nonce))
             nonce += 1
-    for name in TRADERS:
+    for name in everybody:
         stage.do(RegisterKey(name, "key 0", START + 10**6), whole=False)
     round_of(stage)
     for mode in ("CancelOnly", "PostOnly", "Full"):

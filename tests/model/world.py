@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from truemark_devnet.profile import Profile
@@ -91,27 +90,3 @@ class World:
         for (account_name, key), expiry in house.keys.items():
             found["key", account_name, key] = expiry
         return found
-
-
-def broken_invariants(seen: Mapping[View, Any], unbooked: int) -> list[str]:
-    """What must hold of any state, told of what the contracts themselves say."""
-    broken = []
-    total, insurance, fees, funding, pending = seen["ledger",]
-    held = sum(seen["account", name][0] for name in ACCOUNTS)
-    if total != held + insurance + fees + funding + pending:
-        broken.append(f"collateral is not conserved: {total} != {held} + {insurance} + {fees} + {funding} + {pending}")
-    if total + unbooked != seen["wallet", "clearinghouse"]:
-        broken.append(f"the ledger says {total}, the token balance is {seen['wallet', 'clearinghouse']}")
-    if seen["bridge",][1] != seen["wallet", "bridge"]:
-        broken.append("the bridge does not hold what is parked")
-    for view in seen:
-        if view[0] == "interest":
-            sizes = [size for name in ACCOUNTS for market, size, _ in seen["account", name][2] if market == view[1]]
-            long, short = (sum(size for size in sizes if size > 0), -sum(size for size in sizes if size < 0))
-            if seen[view] != (long, short) or long != short:
-                broken.append(f"open interest of market {view[1]} is {seen[view]}, positions are {long} and {short}")
-        if view[0] == "mark" and seen[view][0] != "Pending" and seen[view][1] == 0:
-            broken.append(f"the mark of market {view[1]} is 0")
-    if len(set(seen["epochs",])) != 1:
-        broken.append(f"oracle, clearinghouse and bridge are in different epochs: {seen['epochs',]}")
-    return broken

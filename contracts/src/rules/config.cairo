@@ -253,6 +253,8 @@ mod tests {
         faulty(
             MarketParams { max_position: most + 1, ..usual() }, 'MARKET: position cap too large',
         );
+        // Small prices make no larger size fit.
+        assert!(market_fault(@MarketParams { max_position: most + 1, ..usual() }, 1).is_some());
     }
 
     #[test]

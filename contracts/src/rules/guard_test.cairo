@@ -243,6 +243,12 @@ fn outside_the_bounds_is_frozen_at_the_last_good_mark() {
     assert_eq!((desk.state.status, desk.last), (MarketStatus::Pending, Outcome::OutOfBounds));
     desk.all(1010, 1_000);
     assert_eq!(desk.state.status, MarketStatus::Valid);
+    let mut desk = three();
+    desk.guard.max_price = 100_100;
+    desk.all(1010, 100_100);
+    assert_eq!(desk.last, Outcome::Accepted);
+    desk.round(1020, array![100_101, 100_101].span());
+    assert_eq!((desk.state.status, desk.last), (MarketStatus::Frozen, Outcome::OutOfBounds));
 }
 
 #[test]
@@ -612,7 +618,12 @@ fn faulty_within_bounds(count: u8, quorum: u8, faulty: u32, seed: felt252) {
             } else {
                 honest_price - swing
             };
-        let wild: u64 = 1_000 + (draw.high % 300_000).try_into().unwrap();
+        // Anything, or so near that no other rule stops it.
+        let wild: u64 = if draw.high / 0x1000000 % 2 == 0 {
+            1_000 + (draw.high % 300_000).try_into().unwrap()
+        } else {
+            honest_price - 3_000 + (draw.high % 6_000).try_into().unwrap()
+        };
         let mut index = 0;
         for _ in 0..count {
             // The order in the round turns with each step; every fifth honest report is missing.

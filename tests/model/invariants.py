@@ -1,0 +1,89 @@
+"""What must hold of every state, and of every step from one to the next, whatever was done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tests.model.clearinghouse import MODES
+from tests.model.vault import VIRTUAL_ASSETS, VIRTUAL_SHARES
+from tests.model.world import ACCOUNTS, View, World
+
+Views = Mapping[View, Any]
+
+
+def broken_invariants(seen: Views, unbooked: int) -> list[str]:
+    """What must hold of any state, asked of what the contracts themselves say."""
+    broken = []
+    total, insurance, fees, funding, pending = seen["ledger",]
+    held = sum(seen["account", name][0] for name in ACCOUNTS)
+    if total != held + insurance + fees + funding + pending:
+        broken.append(f"collateral is not conserved: {total} != {held} + {insurance} + {fees} + {funding} + {pending}")
+    if total + unbooked != seen["wallet", "clearinghouse"]:
+        broken.append(f"the ledger says {total}, the token balance is {seen['wallet', 'clearinghouse']}")
+    if seen["bridge",][1] != seen["wallet", "bridge"]:
+        broken.append("the bridge does not hold what is parked")
+    for view in seen:
+        if view[0] == "interest":
+            sizes = [size for name in ACCOUNTS for market, size, _ in seen["account", name][2] if market == view[1]]
+            long, short = (sum(size for size in sizes if size > 0), -sum(size for size in sizes if size < 0))
+            if seen[view] != (long, short) or long != short:
+                broken.append(f"open interest of market {view[1]} is {seen[view]}, positions are {long} and {short}")
+        if view[0] == "mark" and seen[view][0] != "Pending" and seen[view][1] == 0:
+            broken.append(f"the mark of market {view[1]} is 0")
+    if len(set(seen["epochs",])) != 1:
+        broken.append(f"oracle, clearinghouse and bridge are in different epochs: {seen['epochs',]}")
+    return broken
+
+
+def broken_by_step(world: World, action: Any, before: Views, after: Views, *, accepted: bool) -> list[str]:
+    """What must hold of any one action; `world` is the one after it."""
+    broken = []
+    if not accepted:
+        changed = [view for view in after if view in before and before[view] != after[view]]
+        if changed:
+            broken.append(f"a refused action changed {changed}")
+        return broken
+    kind = type(action).__name__
+    epochs = before["epochs",]
+    if kind in ("Report", "Settle", "Withdraw", "Liquidate", "ToL1") and action.epoch not in epochs:
+        broken.append(f"epoch {action.epoch} was accepted in {epochs}")
+    if kind == "Liquidate":
+        broken += _liquidated(action.sender, before, after)
+    if kind in ("VaultEnter", "VaultLeave", "FromL1"):
+        (assets, shares), (assets_after, shares_after) = before["vault",], after["vault",]
+        worth = (assets + VIRTUAL_ASSETS) * (shares_after + VIRTUAL_SHARES)
+        if (assets_after + VIRTUAL_ASSETS) * (shares + VIRTUAL_SHARES) < worth:
+            broken.append("a share of the vault is worth less")
+    broken += _mode_obeyed(before, after)
+    for number, market in enumerate(world.oracle.markets):
+        guard = market.guard
+        most = guard.max_funding_rate_ppm * guard.max_gap * market.price // 288 + 1
+        moved = after["index", number] - before["index", number]
+        if abs(moved) > most:
+            broken.append(f"the index of market {number} moved by {moved}, more than {most}")
+    return broken
+
+
+def _liquidated(caller: str, before: Views, after: Views) -> list[str]:
+    """Whoever lost some of a position was under water at the last good marks."""
+    broken = []
+    for name in ACCOUNTS:
+        value, maintenance, _ = before["margin", name]
+        if name != caller and before["account", name] != after["account", name] and value >= maintenance:
+            broken.append(f"{name} was healthy and is liquidated")
+    return broken
+
+
+def _mode_obeyed(before: Views, after: Views) -> list[str]:
+    """Nothing grows below PostOnly, nothing moves in Halted but what comes in."""
+    rank = MODES.index(before["mode",])
+    broken = []
+    for view in after:
+        if view[0] == "interest" and rank < 2 and after[view] > before[view]:
+            broken.append(f"open interest grew in {before['mode',]}")
+        if view[0] == "interest" and rank == 0 and after[view] != before[view]:
+            broken.append("a position moved in Halted")
+    if rank == 0 and after["ledger",][0] < before["ledger",][0]:
+        broken.append("collateral left in Halted")
+    return broken
