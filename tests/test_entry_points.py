@@ -19,11 +19,10 @@ TABLE: dict[str, dict[str, list[str]]] = tomllib.loads((Path(__file__).parent / 
 LIBRARY: dict[str, str] = TABLE.pop("library")  # type: ignore[assignment]
 #: Embedded components, by the words that their interfaces' names end with.
 COMPONENTS = {"::IAccess": "access", "::IERC20": "erc20", "::IUpgradeable": "upgrades"}
-#: An L1 handler is called by a helper, as the sequencer calls it.
-HELPERS = {"handle_deposit": ("deposit", "from_l1"), "handle_epoch": ("new_epoch", "from_l1")}
+#: An L1 handler is called by a helper, as the sequencer calls it; a migration by the upgrade that it belongs to.
+HELPERS = {"handle_deposit": ("deposit", "from_l1"), "handle_epoch": ("new_epoch", "from_l1"), "migrate": ("upgrade",)}
 #: Not ours: the account class that devnet ships.
 FOREIGN = {"Account"}
-_END = re.compile(r"^}|^    }", re.MULTILINE)
 
 
 def entry_points(name: str) -> Iterator[tuple[str, str]]:
@@ -70,10 +69,7 @@ def test_the_tests_are_there_and_call_it(section: str) -> None:
 
 def _body(test: str) -> str | None:
     file, name = file_of(CONTRACTS, test), test.rpartition("::")[2]
-    if file is None:
-        return None
-    _, found, rest = file.read_text().partition(f"fn {name}(")
-    if not found:
-        return None
-    end = _END.search(rest)
-    return rest[: end.start()] if end else rest
+    found = (
+        None if file is None else re.search(rf"^( *)fn {name}\(.*?^\1}}", file.read_text(), re.MULTILINE | re.DOTALL)
+    )
+    return found[0] if found else None

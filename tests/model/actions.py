@@ -308,12 +308,45 @@ class Withdraw:
     def apply(self, world: World) -> Expected:
         if reasons := world.house.withdraw_refusals(self.sender, self.epoch, self.amount, world.now):
             return refused(reasons)
-        world.house.withdraw(self.sender, self.amount)
+        world.house.withdraw(self.sender, self.amount, world.now)
         world.pay("clearinghouse", self.sender, self.amount)
         return OK
 
     def encode(self, book: Book) -> Call:
         return book.call("Clearinghouse", "withdraw", self.epoch, self.amount)
+
+
+@dataclass(frozen=True)
+class ReturnPending:
+    """A deposit that was held goes back to its account's wallet."""
+
+    sender: str
+
+    def apply(self, world: World) -> Expected:
+        if reasons := world.house.return_refusals(self.sender, world.now):
+            return refused(reasons)
+        world.pay("clearinghouse", self.sender, world.house.return_pending(self.sender, world.now))
+        return OK
+
+    def encode(self, book: Book) -> Call:
+        return book.call("Clearinghouse", "return_pending")
+
+
+@dataclass(frozen=True)
+class Escape:
+    sender: str
+    epoch: int
+    amount: int
+
+    def apply(self, world: World) -> Expected:
+        if reasons := world.house.escape_refusals(self.sender, self.epoch, self.amount, world.now):
+            return refused(reasons)
+        world.house.escape(self.sender, self.amount, world.now)
+        world.pay("clearinghouse", self.sender, self.amount)
+        return OK
+
+    def encode(self, book: Book) -> Call:
+        return book.call("Clearinghouse", "escape", self.epoch, self.amount)
 
 
 @dataclass(frozen=True)

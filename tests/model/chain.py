@@ -340,7 +340,7 @@ class Chain:
                 return [("Clearinghouse", "open_interest", args[0])]
             case "index":
                 return [("Clearinghouse", "funding_index", args[0])]
-            case "ledger" | "mode":
+            case "ledger" | "mode" | "outflow":
                 return [("Clearinghouse", kind)]
             case "epochs":
                 return [(contract, "epoch") for contract in ("Oracle", "Clearinghouse", "Bridge")]
@@ -394,6 +394,8 @@ class Chain:
                 return first["long"], first["short"]
             case "ledger":
                 return tuple(first[name] for name in ("total", "insurance", "fees", "funding", "pending"))
+            case "outflow":
+                return first["level"], first["room"]
             case "mode":
                 return first.variant
             case "redemption":

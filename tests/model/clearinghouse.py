@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
-from truemark_devnet.profile import MarketProfile, VenueParams
+from truemark_devnet.profile import MarketProfile, OutflowParams, VenueParams
 
 from tests.model.margin import Account, Basis, Margin, Position, Quote, healthier, margin, pending
 from tests.model.numbers import BPS, COLLATERAL, down, up, within
@@ -87,7 +88,9 @@ class Clearinghouse:
         names: of the markets, by index; all are listed.
     """
 
-    def __init__(self, oracle: Oracle, markets: Sequence[MarketProfile], params: VenueParams) -> None:
+    def __init__(
+        self, oracle: Oracle, markets: Sequence[MarketProfile], params: VenueParams, outflow: OutflowParams
+    ) -> None:
         self.oracle = oracle
         self.markets = list(markets)
         self.params = params
@@ -103,6 +106,9 @@ class Clearinghouse:
         self.approved: set[Order] = set()
         #: (account, trading key): expiry.
         self.keys: dict[tuple[str, str], int] = {}
+        self.outflow = outflow
+        #: Of the quota: how much left and has not run out, and when that was so.
+        self.left: tuple[Fraction, int] = (Fraction(0), 0)
         #: Tokens that were sent here without a deposit.
         self.unbooked = 0
 
@@ -192,13 +198,61 @@ class Clearinghouse:
         reasons = self.debit_refusals(account, amount, now)
         if epoch != self.epoch:
             reasons.add("EPOCH: another epoch")
-        if amount > self.ledger.total - self.ledger.pending:
+        return reasons | self.outflow_refusals(amount, now)
+
+    def withdraw(self, account: str, amount: int, now: int) -> None:
+        self.account(account).collateral -= amount
+        self.pay_out(amount, now)
+
+    def level(self, now: int) -> Fraction:
+        """What of the quota is used: it runs out evenly."""
+        level, at = self.left
+        return max(Fraction(0), level - Fraction(self.outflow.outflow_limit * (now - at), self.outflow.outflow_window))
+
+    def outflow_refusals(self, amount: int, now: int, *, of_pending: int = 0) -> set[str]:
+        """All that leaves for wallets is under one quota, and never out of what is held for others."""
+        reasons = set()
+        if self.level(now) + amount > self.outflow.outflow_limit:
+            reasons.add("MONEY: over the quota")
+        if amount - of_pending > self.ledger.total - self.ledger.pending:
             reasons.add("MONEY: more than is held")
         return reasons
 
-    def withdraw(self, account: str, amount: int) -> None:
-        self.account(account).collateral -= amount
+    def pay_out(self, amount: int, now: int) -> None:
+        self.left = (self.level(now) + amount, now)
         self.ledger.total -= amount
+
+    def return_refusals(self, account: str, now: int) -> set[str]:
+        amount = self.pending.get(account, 0)
+        if not amount:
+            return {"MONEY: nothing pending"}
+        return self.outflow_refusals(amount, now, of_pending=amount)
+
+    def return_pending(self, account: str, now: int) -> int:
+        amount = self.pending.pop(account)
+        self.ledger.pending -= amount
+        self.pay_out(amount, now)
+        return amount
+
+    def escape_refusals(self, account: str, epoch: int, amount: int, now: int) -> set[str]:
+        """Who has nothing open leaves a venue that was Halted for long, whatever the oracle says."""
+        reasons = set()
+        if epoch != self.epoch:
+            reasons.add("EPOCH: another epoch")
+        if self.mode != "Halted":
+            reasons.add("ESCAPE: not halted")
+        if now < self.mode_since + self.outflow.escape_delay:
+            reasons.add("ESCAPE: too early")
+        held = self.pending.get(account, 0)
+        if amount and amount > self.account(account).collateral + held:
+            reasons.add("ESCAPE: more than is left")
+        return reasons | (self.outflow_refusals(amount, now, of_pending=held) if amount else set())
+
+    def escape(self, account: str, amount: int, now: int) -> None:
+        if self.pending.get(account):
+            self.credit(account)
+        if amount:
+            self.withdraw(account, amount, now)
 
     def fund_insurance(self, account: str, amount: int) -> None:
         self.account(account).collateral -= amount

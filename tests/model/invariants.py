@@ -46,7 +46,7 @@ def broken_by_step(world: World, action: Any, before: Views, after: Views, *, ac
         return broken
     kind = type(action).__name__
     epochs = before["epochs",]
-    if kind in ("Report", "Settle", "Withdraw", "Liquidate", "ToL1") and action.epoch not in epochs:
+    if kind in ("Report", "Settle", "Withdraw", "Escape", "Liquidate", "ToL1") and action.epoch not in epochs:
         broken.append(f"epoch {action.epoch} was accepted in {epochs}")
     if kind == "Liquidate":
         broken += _liquidated(action.sender, before, after)
@@ -55,7 +55,7 @@ def broken_by_step(world: World, action: Any, before: Views, after: Views, *, ac
         worth = (assets + VIRTUAL_ASSETS) * (shares_after + VIRTUAL_SHARES)
         if (assets_after + VIRTUAL_ASSETS) * (shares + VIRTUAL_SHARES) < worth:
             broken.append("a share of the vault is worth less")
-    broken += _mode_obeyed(before, after)
+    broken += _mode_obeyed(before, after, may_leave=kind in ("Escape", "ReturnPending"))
     for number, market in enumerate(world.oracle.markets):
         guard = market.guard
         most = guard.max_funding_rate_ppm * guard.max_gap * market.price // 288 + 1
@@ -75,7 +75,7 @@ def _liquidated(caller: str, before: Views, after: Views) -> list[str]:
     return broken
 
 
-def _mode_obeyed(before: Views, after: Views) -> list[str]:
+def _mode_obeyed(before: Views, after: Views, *, may_leave: bool) -> list[str]:
     """Nothing grows below PostOnly, nothing moves in Halted but what comes in."""
     rank = MODES.index(before["mode",])
     broken = []
@@ -84,6 +84,6 @@ def _mode_obeyed(before: Views, after: Views) -> list[str]:
             broken.append(f"open interest grew in {before['mode',]}")
         if view[0] == "interest" and rank == 0 and after[view] != before[view]:
             broken.append("a position moved in Halted")
-    if rank == 0 and after["ledger",][0] < before["ledger",][0]:
+    if rank == 0 and not may_leave and after["ledger",][0] < before["ledger",][0]:
         broken.append("collateral left in Halted")
     return broken

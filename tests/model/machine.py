@@ -498,6 +498,27 @@ class Life(RuleBasedStateMachine):
     def credit(self, who: str) -> None:
         self.do(act.Credit("liquidator", who))
 
+    @deed(who=traders)
+    def return_pending(self, who: str) -> None:
+        self.do(act.ReturnPending(who))
+
+    @deed(1, who=traders, amount=st.sampled_from((1, 500 * 10**6)))
+    def a_deposit_is_held(self, who: str, amount: int) -> None:
+        self.do(act.SetMode("guardian", "Halted"), act.Deposit(who, who, amount))
+
+    @deed(2, who=traders, secs=st.sampled_from((39, 40)), part=parts, more=excess, epoch=st.sampled_from((0, 0, 0, 1)))
+    def escape(self, who: str, secs: int, part: int, more: int, epoch: int) -> None:
+        """Of who has nothing open: with something open the venue would close for good."""
+        house = self.world.house
+        if house.account(who).positions:
+            return
+        if house.mode != "Halted":
+            self.do(act.SetMode("guardian", "Halted"))
+        if self.world.now < house.mode_since + 40:
+            self.world.now = house.mode_since + secs
+        held = house.account(who).collateral + house.pending.get(who, 0)
+        self.do(act.Escape(who, house.epoch + epoch, self._share(max(0, held), part, more)))
+
     def _free(self, who: str) -> int:
         """What an account may take out; 1e-6 USD."""
         found = self.world.house.margin(self.world.house.account(who), Basis.WORST, self.world.now)

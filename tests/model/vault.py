@@ -134,4 +134,4 @@ class Vault:
             request.shares -= taken
             left -= taken
         self.shares[NAME] -= shares
-        self.house.withdraw(NAME, assets)
+        self.house.withdraw(NAME, assets, now)

@@ -30,7 +30,7 @@ class World:
         self.now = now
         guards = [market.guard for market in profile.markets]
         self.oracle = Oracle(guards, REPORTERS, profile.oracle.quorum, profile.oracle.max_silence)
-        self.house = Clearinghouse(self.oracle, profile.markets, profile.venue)
+        self.house = Clearinghouse(self.oracle, profile.markets, profile.venue, profile.outflow)
         self.vault = Vault(self.house, profile.vault.lock_secs)
         self.bridge = Bridge()
         #: Tokens of each, 1e-6 USD.
@@ -72,6 +72,8 @@ class World:
             found["index", number] = house.index[number]
         ledger = house.ledger
         found["ledger",] = (ledger.total, ledger.insurance, ledger.fees, ledger.funding, ledger.pending)
+        level = house.level(now)
+        found["outflow",] = (int(level), int(house.outflow.outflow_limit - level))
         found["mode",] = house.effective_mode(now)
         found["epochs",] = (self.oracle.epoch, house.epoch, self.bridge.epoch)
         for name in WALLETS:
