@@ -6,7 +6,7 @@ may be refused in the name of any of them, so the model says nothing of the orde
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -131,8 +131,13 @@ class Clearinghouse:
             for number, params in enumerate(self.markets)
         }
 
-    def margin(self, account: Account, basis: Basis, now: int) -> Margin:
-        return margin(account, self.quotes(), basis, now)
+    def margin(self, account: Account, basis: Basis, now: int, excused: Collection[int] = ()) -> Margin:
+        return margin(account, self.quotes(), basis, now, excused)
+
+    def in_grace(self, market: int, now: int) -> bool:
+        """Whether the market became Valid again so lately that nobody is liquidated for it."""
+        since = self.oracle.markets[market].valid_since
+        return since != 0 and now < since + self.params.grace_secs
 
     def interest(self, market: int) -> tuple[int, int]:
         """Open interest: what all positions are, long and short."""

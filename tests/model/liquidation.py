@@ -35,6 +35,8 @@ def liquidate(house: Clearinghouse, caller: str, request: Request, now: int) -> 
     reasons = set()
     if request.account == caller:
         reasons.add("LIQUIDATION: own account")
+    if request.account == "vault":
+        reasons.add("LIQUIDATION: the vault")
     if request.market >= len(house.markets):
         return reasons | {"LIQUIDATION: unknown market"}, None
     mark = house.oracle.markets[request.market]
@@ -42,7 +44,7 @@ def liquidate(house: Clearinghouse, caller: str, request: Request, now: int) -> 
         reasons.add("LIQUIDATION: market not valid")
     if now < house.full_since + house.params.grace_secs:
         reasons.add("LIQUIDATION: venue in grace")
-    if mark.valid_since and now < mark.valid_since + house.params.grace_secs:
+    if house.in_grace(request.market, now):
         reasons.add("LIQUIDATION: market in grace")
 
     account = house.account(request.account)
@@ -53,12 +55,12 @@ def liquidate(house: Clearinghouse, caller: str, request: Request, now: int) -> 
     if any(other.is_valid(now) and other.checkpoint[0] == 0 for other in held):
         reasons.add("LIQUIDATION: no checkpoint")
     settled, funding = _settled(house, account, request.market)
-    at_marks = house.margin(settled, Basis.FAVOURABLE, now)
+    at_marks = _seen(house, settled, request.market, Basis.FAVOURABLE, now)
     if at_marks.value < 0:
         reasons.add("LIQUIDATION: value below zero")
     elif at_marks.meets_maintenance:
         reasons.add("LIQUIDATION: healthy")
-    if house.margin(settled, Basis.CHECKPOINT, now).meets_maintenance:
+    if _seen(house, settled, request.market, Basis.CHECKPOINT, now).meets_maintenance:
         reasons.add("LIQUIDATION: was healthy")
     if reasons or at_marks.maintenance == 0:
         return reasons, None
@@ -87,6 +89,12 @@ def liquidate(house: Clearinghouse, caller: str, request: Request, now: int) -> 
     house.ledger.insurance += deal.penalty + up(notional, COLLATERAL) - down(notional, COLLATERAL)
     house.ledger.funding -= funding + taker_funding
     return set(), deal
+
+
+def _seen(house: Clearinghouse, account: Account, market: int, basis: Basis, now: int) -> Margin:
+    """The margin for a liquidation in one market: another one in grace asks for as little as one that is not Valid."""
+    excused = [number for number in account.positions if number != market and house.in_grace(number, now)]
+    return house.margin(account, basis, now, excused)
 
 
 def _settled(house: Clearinghouse, account: Account, market: int) -> tuple[Account, int]:
@@ -136,7 +144,7 @@ def _deal(house: Clearinghouse, settled: Account, market: int, size: int, before
     params, price = house.markets[market], house.oracle.markets[market].price
     after = settled.copy()
     _transfer(after, market, settled.position(market).size > 0, size, price)
-    moved = house.margin(after, Basis.FAVOURABLE, now)
+    moved = _seen(house, after, market, Basis.FAVOURABLE, now)
     least = up(before.value * moved.maintenance, before.maintenance) if moved.maintenance else 0
     room = max(0, moved.value - least)
     discount, room = _cost(size * price, params.discount_bps, room)

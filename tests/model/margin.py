@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -92,8 +92,10 @@ def pending(position: Position, index: int) -> int:
     return down(-position.size * (index - position.index), ONE)
 
 
-def margin(account: Account, quotes: Mapping[int, Quote], basis: Basis, now: int) -> Margin:
-    """V and both requirements, these rounded up."""
+def margin(
+    account: Account, quotes: Mapping[int, Quote], basis: Basis, now: int, excused: Collection[int] = ()
+) -> Margin:
+    """V and both requirements, these rounded up; the excused markets ask for none."""
     value = account.collateral * COLLATERAL
     initial = maintenance = 0
     for number, position in account.positions.items():
@@ -101,7 +103,7 @@ def margin(account: Account, quotes: Mapping[int, Quote], basis: Basis, now: int
         valid = quote.mark.is_valid(now)
         price = _price(quote.mark, position.size, valid, basis, now)
         value += position.size * price + pending(position, quote.index)
-        if valid or basis in (Basis.MARK, Basis.WORST):
+        if number not in excused and (valid or basis in (Basis.MARK, Basis.WORST)):
             more = requirement(abs(position.size) * price, quote.params)
             initial, maintenance = initial + more[0], maintenance + more[1]
     return Margin(value, up(initial, BPS), up(maintenance, BPS))
