@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
+import io
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from truemark.deployment import Deployment
 from truemark.explorer import AsyncExplorer
 from truemark_devnet.build import Build
-from truemark_devnet.deploy import NotReady, deploy, integrity_report, open_venue
+from truemark_devnet.deploy import DeployFailed, NotReady, deploy, deploy_command, integrity_report, open_venue
 from truemark_devnet.profile import load_profile
 
 from tests.house import BTC, PRICES, SOL, House
@@ -24,6 +27,20 @@ async def test_a_second_deployment_finds_the_first(deployed: House, built: Build
     assert await deployed.rpc.call("starknet_blockNumber") <= head + 1
     again.save(tmp_path / "deployment.json")
     assert Deployment.load(tmp_path / "deployment.json") == again
+
+
+async def test_a_venue_of_another_build_is_not_deployed_beside(deployed: House, tmp_path: Path) -> None:
+    manifest, console = tmp_path / "deployment.json", Console(file=io.StringIO())
+    deployed.deployment.save(manifest)
+    head = await deployed.rpc.call("starknet_blockNumber")
+    await deploy_command(deployed.nodes, profile="default", manifest=manifest, console=console)
+    # As if the vault ran another class: that of the oracle.
+    contracts = deployed.deployment.contracts
+    wrong = dataclasses.replace(deployed.deployment, contracts={**contracts, "Vault": contracts["Oracle"]})
+    wrong.save(manifest)
+    with pytest.raises(DeployFailed, match=r"other classes than this build's \(Vault\): `truemark upgrade`"):
+        await deploy_command(deployed.nodes, profile="default", manifest=manifest, console=console)
+    assert await deployed.rpc.call("starknet_blockNumber") == head
 
 
 async def test_the_manifest_is_what_the_chain_says(house: House) -> None:

@@ -7,13 +7,14 @@ from pathlib import Path
 
 from rich.console import Console
 from truemark.deployment import Deployment
-from truemark.rpc import AsyncRpc
+from truemark.rpc import AsyncRpc, RpcError
 from truemark_keeper.recovery.integrity import MODES, IntegrityReport
 
 from truemark_devnet.accounts import operators
-from truemark_devnet.build import build
+from truemark_devnet.build import Build, build
+from truemark_devnet.deploy.l2 import CONTRACT_NOT_FOUND
 from truemark_devnet.deploy.opening import open_venue
-from truemark_devnet.deploy.venue import account_of, deploy
+from truemark_devnet.deploy.venue import DeployFailed, account_of, deploy, parameters_of
 from truemark_devnet.nodes import Nodes
 from truemark_devnet.profile import load_profile
 
@@ -23,6 +24,7 @@ async def deploy_command(nodes: Nodes, *, profile: str, manifest: Path, console:
 
     Raises:
         BadProfile: the profile does not exist or cannot be deployed.
+        DeployFailed: a venue of this profile is there and runs other classes than the build's: it is to be upgraded.
         Others as `deploy` and `build`.
     """
 
@@ -32,10 +34,10 @@ async def deploy_command(nodes: Nodes, *, profile: str, manifest: Path, console:
     chosen = load_profile(profile)
     built = build(progress=say)
     before = Deployment.load(manifest) if manifest.is_file() else None
-    deployment = await deploy(nodes, operators(nodes.l2_url), chosen, built, progress=say)
-    if deployment == before:
+    if before is not None and before.parameters == parameters_of(chosen) and await _runs_it(nodes, before, built):
         say(f"all of it was there already; manifest: {manifest}")
         return
+    deployment = await deploy(nodes, operators(nodes.l2_url), chosen, built, progress=say)
     deployment.save(manifest)
     say(f"deployed with profile {chosen.name}, the venue is Halted; manifest: {manifest}")
 
@@ -59,3 +61,30 @@ async def open_command(nodes: Nodes, *, to: str, manifest: Path, reports: Path, 
         admin = account_of(rpc, operators(nodes.l2_url)["admin"], nodes.l2_chain_id)
         with console.status(f"opening, up to {to}: {', '.join(MODES[1:])}"):
             await open_venue(rpc, deployment, admin, wait=asyncio.sleep, to=to, keep=keep)
+
+
+async def _runs_it(nodes: Nodes, deployment: Deployment, built: Build) -> bool:
+    """Whether this chain has the manifest's venue, with the build's classes.
+
+    Raises:
+        DeployFailed: it has it with other classes. A second one beside it is not what anybody wants.
+    """
+    other = []
+    async with AsyncRpc(nodes.l2_url) as rpc:
+        for name, info in deployment.contracts.items():
+            try:
+                found = await rpc.call(
+                    "starknet_getClassHashAt", {"block_id": "latest", "contract_address": hex(info.address)}
+                )
+            except RpcError as error:
+                if error.code == CONTRACT_NOT_FOUND:
+                    return False
+                raise
+            if name not in built.classes or int(found, 16) != built.classes[name].class_hash:
+                other.append(name)
+    if other:
+        raise DeployFailed(
+            f"a venue of this profile is there and runs other classes than this build's ({', '.join(other)}): "
+            "`truemark upgrade` takes it there, `truemark devnet down` and `up` begin with an empty chain"
+        )
+    return True

@@ -86,4 +86,7 @@ async def upgrade_command(
         say("the manifest says so already")
         return
     upgraded.save(manifest)
+    if not changes:
+        say(f"the manifest says so now: {manifest}")
+        return
     say(f"upgraded; the venue is Halted, `truemark devnet open` opens it; manifest: {manifest}")
