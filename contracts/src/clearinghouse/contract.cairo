@@ -368,7 +368,8 @@ pub mod Clearinghouse {
                 valid = valid && (*seen.market).unbox().valid;
             }
             let margin = view.load_book(state, account).margin(Basis::Worst);
-            Standing { mode: view.mode, valid, margin: margin_view(margin) }
+            let room = outflow_now(state).room;
+            Standing { mode: view.mode, valid, margin: margin_view(margin), room }
         }
 
         fn pending_deposit(self: @ContractState, account: ContractAddress) -> u128 {

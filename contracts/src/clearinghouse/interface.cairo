@@ -228,6 +228,8 @@ pub struct Standing {
     pub valid: bool,
     /// Every market that is not Valid at the worst of last good, candidate and anchor.
     pub margin: MarginView,
+    /// How much the quota lets out at once; 1e-6 USD.
+    pub room: u128,
 }
 
 /// Where all collateral is; 1e-6 USD. `total` is what came in less what went out, and equals the

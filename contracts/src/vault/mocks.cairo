@@ -28,6 +28,8 @@ pub trait IMockHouse<TState> {
     /// Markets that are not Valid, and what an account's value is less at their worst prices; 1e-16
     /// USD.
     fn put_invalid(ref self: TState, markets: u128, loss: i128);
+    /// How much the quota lets out; at first all.
+    fn put_room(ref self: TState, room: u128);
     /// Whether `standing` panics.
     fn put_broken(ref self: TState, broken: bool);
     /// Deposits and reconciliations panic with this; 0: they do not.
@@ -38,6 +40,7 @@ pub trait IMockHouse<TState> {
 
 #[starknet::contract]
 pub mod MockHouse {
+    use core::num::traits::Bounded;
     use starknet::storage::{
         Map, StorageMapReadAccess, StorageMapWriteAccess, StoragePointerReadAccess,
         StoragePointerWriteAccess,
@@ -63,6 +66,8 @@ pub mod MockHouse {
         invalid: u128,
         worst_loss: i128,
         broken: bool,
+        /// The quota's room, counted from the top: all of it at first.
+        withheld: u128,
     }
 
     #[constructor]
@@ -94,6 +99,7 @@ pub mod MockHouse {
                 paid * VALUE_PER_COLLATERAL <= margin.value - margin.initial,
                 'MOCK: initial margin',
             );
+            assert(amount <= Bounded::MAX - self.withheld.read(), 'MOCK: quota');
             self.collateral.write(account, self.collateral.read(account) - paid);
             let token = IERC20Dispatcher { contract_address: self.token.read() };
             token.transfer(account, amount.into());
@@ -129,6 +135,7 @@ pub mod MockHouse {
                 mode: self.mode(),
                 valid,
                 margin: MarginView { value: margin.value - loss, ..margin },
+                room: Bounded::MAX - self.withheld.read(),
             }
         }
 
@@ -179,6 +186,10 @@ pub mod MockHouse {
         fn put_invalid(ref self: ContractState, markets: u128, loss: i128) {
             self.invalid.write(markets);
             self.worst_loss.write(loss);
+        }
+
+        fn put_room(ref self: ContractState, room: u128) {
+            self.withheld.write(Bounded::MAX - room);
         }
 
         fn put_broken(ref self: ContractState, broken: bool) {

@@ -1,6 +1,7 @@
 //! What the vault must know of its margin account and of the venue. Views of a vault never panic,
 //! so what the venue cannot answer counts as nothing, and closed.
 
+use core::cmp::min;
 use starknet::{ContractAddress, get_contract_address};
 use crate::clearinghouse::interface::{
     IClearinghouseSafeDispatcher, IClearinghouseSafeDispatcherTrait,
@@ -13,7 +14,7 @@ use crate::rules::modes::{Action, allows};
 pub struct Standing {
     /// V of the margin account, each market that is not Valid at its worst; 0 if it is below 0.
     pub assets: u256,
-    /// What can leave with the initial margin kept.
+    /// What can leave now: with the initial margin kept, and under the venue's quota.
     pub free: u256,
     /// Deposits and claims: the mode allows them, and every market that the vault holds is Valid,
     /// so that its value is one that can be proved.
@@ -30,7 +31,7 @@ pub fn standing(clearinghouse: ContractAddress) -> Standing {
     match venue.standing(get_contract_address()) {
         Ok(found) => Standing {
             assets: cash_of(found.margin.value),
-            free: cash_of(found.margin.value - found.margin.initial),
+            free: min(cash_of(found.margin.value - found.margin.initial), found.room.into()),
             is_open: found.valid && allows(found.mode, Action::VaultMove),
             takes_requests: allows(found.mode, Action::Withdraw),
         },

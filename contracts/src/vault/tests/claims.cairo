@@ -171,3 +171,19 @@ fn the_limits_of_a_claim_are_exact() {
         }
     }
 }
+
+/// What the venue lets out at once bounds a claim, not what it is worth.
+#[test]
+#[feature("safe_dispatcher")]
+fn a_claim_stays_under_the_venues_quota() {
+    let desk = claimable();
+    let (safe, alice) = (desk.safe(), person('alice'));
+    desk.house.put_room(30_000_000);
+    assert_eq!((desk.vault.total_assets(), desk.vault.max_withdraw(alice)), (100 * ONE, 30 * ONE));
+    refused(safe.withdraw(30 * ONE + 1, alice, alice), 'MOCK: quota');
+    let shares = desk.vault.max_redeem(alice);
+    refused(safe.redeem(shares + SHARES_OF_ONE, alice, alice), 'MOCK: quota');
+    assert_eq!(desk.vault.redeem(shares, alice, alice), 30 * ONE);
+    desk.house.put_room(0);
+    assert_eq!((desk.vault.max_redeem(alice), desk.vault.max_withdraw(alice)), (0, 0));
+}
