@@ -1,4 +1,5 @@
 mod access;
+mod bounds;
 mod conservation;
 mod damage;
 mod escape;
@@ -14,6 +15,7 @@ mod receivables;
 mod restore;
 mod settlement;
 mod setup;
+mod statuses;
 mod storm;
 mod venue;
 mod waterfall;
