@@ -20,6 +20,8 @@ DEFAULT_REPORTERS: Final = 3
 STATUSES: Final = ("Pending", "Valid", "Stale", "Suspect", "Frozen", "Settling", "Settled")
 #: The liquidator and the other side of every opening position; no scenario names an account like it.
 HOUSE: Final = "house"
+#: USD, what it has.
+HOUSE_COLLATERAL: Final = Decimal(100_000_000)
 
 
 class BadScenario(TruemarkError, ValueError):

@@ -10,7 +10,7 @@ from typing import Any, Final
 from truemark.units import I64_MAX, SIZE_SCALE
 
 from truemark_devnet.profile import BadProfile, Profile, profile_from, read_profile
-from truemark_devnet.scenario.file import BadScenario, Scenario
+from truemark_devnet.scenario.file import HOUSE_COLLATERAL, BadScenario, Scenario
 
 #: Of a scenario's `venue`: the profile's section and key. Short names are what people say.
 _VENUE_KEYS: Final[Mapping[str, tuple[str, str]]] = {
@@ -20,7 +20,6 @@ _VENUE_KEYS: Final[Mapping[str, tuple[str, str]]] = {
     "backstop_secs": ("waterfall", "backstop_secs"),
     "loss_cap": ("waterfall", "loss_cap_usd"),
     "loss_window": ("waterfall", "loss_window"),
-    "outflow_bps": ("outflow", "outflow_bps"),
     "outflow_window": ("outflow", "outflow_window"),
     "escape_delay": ("outflow", "escape_delay"),
     "liq_gap": ("guard", "liq_gap"),
@@ -37,6 +36,9 @@ _VENUE_KEYS: Final[Mapping[str, tuple[str, str]]] = {
 }
 #: These are the sentinel's, not the chain's.
 _SENTINEL: Final[Mapping[str, int]] = {"sentinel_bps": 500, "sentinel_secs": 30}
+#: The outflow quota, 1e-4 of the collateral that the accounts and the house bring in.
+_OUTFLOW: Final = "outflow_bps"
+_OUTFLOW_BPS: Final = 2_000
 _PRICES: Final = ("min_price", "max_price")
 #: Of one position and of a market's open interest, where so much fits a position's size.
 _MOST_USD: Final = 1_000_000_000
@@ -67,14 +69,21 @@ def plan_of(scenario: Scenario, where: str) -> Plan:
     """
     raw = read_profile("scenario")
     sentinel = dict(_SENTINEL)
+    outflow_bps = _OUTFLOW_BPS
     for key, value in scenario.venue.items():
         if key in sentinel:
             sentinel[key] = value
+        elif key == _OUTFLOW:
+            outflow_bps = value
         elif key in _VENUE_KEYS:
             section, name = _VENUE_KEYS[key]
             raw.setdefault(section, {})[name] = value
         else:
-            raise BadScenario(f"{where} venue: no parameter `{key}`; there are {', '.join([*_VENUE_KEYS, *_SENTINEL])}")
+            known = ", ".join([*_VENUE_KEYS, _OUTFLOW, *_SENTINEL])
+            raise BadScenario(f"{where} venue: no parameter `{key}`; there are {known}")
+    collateral = HOUSE_COLLATERAL + sum(account.collateral for account in scenario.accounts.values())
+    # A quota of less than a whole USD is none that a test could mean.
+    raw["outflow"]["outflow_limit_usd"] = max(1, int(collateral * outflow_bps / 10_000))
     quorums = {}
     raw["markets"] = {}
     for name, market in scenario.markets.items():

@@ -27,11 +27,9 @@ from truemark_devnet.accounts import L2Account, l1_accounts
 from truemark_devnet.build import Build
 from truemark_devnet.deploy.venue import account_of, deploy
 from truemark_devnet.nodes import Nodes
-from truemark_devnet.scenario.file import HOUSE, Scenario
+from truemark_devnet.scenario.file import HOUSE, HOUSE_COLLATERAL, Scenario
 from truemark_devnet.scenario.profile import Plan
 
-#: USD, what the house has.
-HOUSE_COLLATERAL: Final = Decimal(100_000_000)
 #: Fills of one settlement while the book is built.
 _BATCH: Final = 10
 #: FRI that an account pays its fees with.
