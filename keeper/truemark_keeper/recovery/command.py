@@ -54,7 +54,10 @@ def register(app: typer.Typer) -> None:
 
 
 def find(
-    index: Annotated[str, typer.Option(help="The index: a file, or a database's URL (`truemark index run` fills it).")],
+    db: Annotated[
+        str | None,
+        typer.Option(help="The index: a file or a database's URL; by default that of `truemark index run`."),
+    ] = None,
     deployment: DeploymentOption = None,
     history: Annotated[
         Path | None, typer.Option(help="A keeper's history of its own prices: marks and liquidations are held to it.")
@@ -65,15 +68,15 @@ def find(
 ) -> None:
     """Says which block was the last good one, and what speaks against those after it."""
     import orjson
-    from truemark.index import Index
+    from truemark.commands.index import opened
 
     from truemark_keeper.recovery.find import find_last_good
     from truemark_keeper.recovery.prices import PriceHistory
 
     venue = manifest.find(deployment)
     prices = PriceHistory({}) if history is None else PriceHistory.load(history)
-    with Index.open(index) as opened:
-        found = find_last_good(opened, venue, price=prices.at, first=first, last=last)
+    with opened(db, venue) as index:
+        found = find_last_good(index, venue, price=prices.at, first=first, last=last)
     if as_json:
         said = {
             "first": found.first,
