@@ -20,7 +20,12 @@ LIBRARY: dict[str, str] = TABLE.pop("library")  # type: ignore[assignment]
 #: Embedded components, by the words that their interfaces' names end with.
 COMPONENTS = {"::IAccess": "access", "::IERC20": "erc20", "::IUpgradeable": "upgrades"}
 #: An L1 handler is called by a helper, as the sequencer calls it; a migration by the upgrade that it belongs to.
-HELPERS = {"handle_deposit": ("deposit", "from_l1"), "handle_epoch": ("new_epoch", "from_l1"), "migrate": ("upgrade",)}
+HELPERS = {
+    "handle_deposit": ("deposit", "from_l1"),
+    "handle_epoch": ("new_epoch", "from_l1"),
+    "migrate": ("upgrade",),
+    "handle_attestation": ("attest", "from_l1", "attestation"),
+}
 #: Not ours: the account class that devnet ships.
 FOREIGN = {"Account"}
 

@@ -501,7 +501,8 @@ class NewEpoch:
             return refused({"BRIDGE: not the L1 bridge"})
         if self.epoch <= world.bridge.epoch:
             return Expected(events=(("EpochIgnored", {"epoch": self.epoch}),))
-        world.bridge.epoch = world.oracle.epoch = self.epoch
+        world.bridge.new_epoch(self.epoch, world.now)
+        world.oracle.epoch = self.epoch
         world.house.set_epoch(self.epoch, world.now)
         return OK
 
@@ -585,6 +586,7 @@ class ToL1:
     def apply(self, world: World) -> Expected:
         reasons = world.bridge.withdraw_refusals(self.epoch, self.recipient, self.amount)
         reasons |= world.pay_refusals(self.sender, self.amount)
+        reasons |= world.bridge.leaving_refusals(world.house.mode, world.now)
         if reasons:
             return refused(reasons)
         world.wallets[self.sender] -= self.amount
@@ -601,7 +603,9 @@ class ClaimParked:
     number: int
 
     def apply(self, world: World) -> Expected:
-        if reasons := world.bridge.claim_refusals(self.sender, self.number):
+        reasons = world.bridge.claim_refusals(self.sender, self.number)
+        reasons |= world.bridge.leaving_refusals(world.house.mode, world.now)
+        if reasons:
             return refused(reasons)
         parked = world.bridge.parked[self.number]
         world.pay("bridge", self.sender, parked.amount)
@@ -618,7 +622,9 @@ class ReturnParked:
     number: int
 
     def apply(self, world: World) -> Expected:
-        if reasons := world.bridge.return_refusals(self.sender, self.number, world.now):
+        reasons = world.bridge.return_refusals(self.sender, self.number, world.now)
+        reasons |= world.bridge.leaving_refusals(world.house.mode, world.now)
+        if reasons:
             return refused(reasons)
         parked = world.bridge.parked[self.number]
         world.wallets["bridge"] -= parked.amount

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 #: A parked deposit goes back to L1 at anybody's call after so many seconds.
 RETURN_DELAY = 86_400
+#: After a new epoch, until what leaves a Halted venue is free again.
+RECONCILE_SECS = 86_400
 #: Recipients that could never use a deposit.
 HOUSE = frozenset({"zero", "bridge", "token", "clearinghouse", "vault", "oracle", "nobody"})
 
@@ -22,6 +24,8 @@ class Parked:
 class Bridge:
     def __init__(self) -> None:
         self.epoch = 0
+        #: When it began; None: it is the first.
+        self.epoch_since: int | None = None
         self.withdrawals = 0
         #: By id, which counts from 1.
         self.parked: dict[int, Parked] = {}
@@ -30,6 +34,14 @@ class Bridge:
     @property
     def parked_total(self) -> int:
         return sum(parked.amount for parked in self.parked.values())
+
+    def new_epoch(self, epoch: int, now: int) -> None:
+        self.epoch, self.epoch_since = epoch, now
+
+    def leaving_refusals(self, mode: str, now: int) -> set[str]:
+        """After a rollback a wallet may hold what L1 has paid already: nothing leaves a venue that it halted."""
+        reconciled = self.epoch_since is None or now >= self.epoch_since + RECONCILE_SECS
+        return set() if reconciled or mode != "Halted" else {"BRIDGE: being reconciled"}
 
     def claim_refusals(self, caller: str, number: int) -> set[str]:
         parked = self.parked.get(number)
