@@ -106,26 +106,29 @@ class BookReader(Protocol):
         ...
 
 
-def holdings(account: AccountState, markets: Mapping[int, MarketState], *, at_checkpoint: bool) -> list[Holding]:
-    """The account's positions as a liquidation values them.
+def side_prices(market: MarketState, *, at_checkpoint: bool) -> tuple[tuple[int, int], Tiers]:
+    """What a liquidation values a long and a short in the market at, and by which tiers.
 
     A Valid market counts at its mark, or at its checkpoint (its mark while it has none). One that is not Valid counts
     at whichever of last good mark, candidate and anchor is best for the account, without requirement.
     """
+    if market.valid:
+        price = (market.checkpoint or market.price) if at_checkpoint else market.price
+        return (price, price), market.tiers
+    said = [price for price in (market.price, market.candidate, market.anchor) if price > 0]
+    return (max(said, default=0), min(said, default=0)), NO_TIERS
+
+
+def holdings(account: AccountState, markets: Mapping[int, MarketState], *, at_checkpoint: bool) -> list[Holding]:
+    """The account's positions as a liquidation values them, by `side_prices`."""
     held = []
     for position in account.positions:
         market = markets[position.market]
-        if market.valid:
-            price = (market.checkpoint or market.price) if at_checkpoint else market.price
-            tiers = market.tiers
-        else:
-            said = [price for price in (market.price, market.candidate, market.anchor) if price > 0]
-            price = (max(said) if position.size > 0 else min(said)) if said else 0
-            tiers = NO_TIERS
+        (for_long, for_short), tiers = side_prices(market, at_checkpoint=at_checkpoint)
         held.append(
             Holding(
                 size=position.size,
-                price=price,
+                price=for_long if position.size > 0 else for_short,
                 pending=pending_funding(position.size, market.funding_index - position.funding_index),
                 tiers=tiers,
             )

@@ -12,7 +12,7 @@ from truemark.transactions import Call
 
 from truemark_keeper.book import AccountState, Book, BookReader, Liquidated, LiquidationRefused
 from truemark_keeper.reporter import Sender
-from truemark_keeper.screen import UnderWater, failed, screen
+from truemark_keeper.screen import Sieve, UnderWater, failed, screen
 from truemark_keeper.slots import Outcome
 
 log = logging.getLogger(__name__)
@@ -120,6 +120,7 @@ class Liquidator:
         self._batch_size = batch_size
         self._max_passes = max_passes
         self._backstop = backstop
+        self._sieve = Sieve()
 
     async def once(self, timeout: float | None = None) -> Sweep:
         """Liquidates until nothing is left that it may liquidate. A second run right after sends nothing.
@@ -172,7 +173,7 @@ class Liquidator:
             return ()
         opinions: dict[int, str | None] = {}
         handed = []
-        for account in failed(book):
+        for account in failed(book, self._sieve):
             if account.address == self._account or not await self._believes(account, book, opinions, vetoed):
                 continue
             refusal = await self._backstop.backstop_refusal(book.epoch, account.address)
@@ -193,7 +194,7 @@ class Liquidator:
         # In the time of grace the contract refuses everything: it is not asked in vain.
         if not book.full or book.in_grace():
             return []
-        found = [item for item in screen(book) if item.account.address != self._account]
+        found = [item for item in screen(book, self._sieve) if item.account.address != self._account]
         if not found:
             return []
         # The contract's own word, after ours. It counts every market at its mark and with its requirement, so an

@@ -1,8 +1,11 @@
-"""Which accounts a liquidation could take from, worst first, and from which market. Exact integers, no guess."""
+"""Which accounts a liquidation could take from, worst first, and from which market.
+
+All accounts go through the columns' sieve; what is left of them, and it alone, is judged in exact integers.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -10,6 +13,7 @@ from truemark.risk import Margin, margin
 from truemark.waterfall import is_deep
 
 from truemark_keeper.book import AccountState, Book, MarketState, OpenPosition, holdings
+from truemark_keeper.columns import Columns
 
 
 @dataclass(frozen=True)
@@ -28,16 +32,61 @@ class UnderWater:
         return Fraction(self.margin.value, self.margin.maintenance)
 
 
-def screen(book: Book) -> tuple[UnderWater, ...]:
+class Sieve:
+    """The accounts of one book after the other, as columns of which only what changed is written anew."""
+
+    def __init__(self) -> None:
+        self._columns = Columns(())
+        self._accounts: list[AccountState] = []
+        self._rows: dict[int, int] = {}
+        self._book: Book | None = None
+
+    def near(self, book: Book) -> list[AccountState]:
+        """Every account of the book with V < R at the marks and at the checkpoints, and few others."""
+        if self._book is not book:
+            self._follow(book)
+            self._book = book
+        return [self._accounts[row] for row in self._columns.near(book.markets)]
+
+    def _follow(self, book: Book) -> None:
+        if set(book.markets) != set(self._columns.markets):
+            self._columns, self._accounts, self._rows = Columns(sorted(book.markets)), [], {}
+        for account in book.accounts:
+            row = self._rows.get(account.address)
+            if row is None:
+                self._rows[account.address] = self._columns.append(account)
+                self._accounts.append(account)
+            elif self._accounts[row] != account:
+                self._columns.put(row, account)
+                self._accounts[row] = account
+        if len(self._accounts) > len(book.accounts):
+            for address in self._rows.keys() - {account.address for account in book.accounts}:
+                self._drop(self._rows.pop(address))
+
+    def _drop(self, row: int) -> None:
+        last = self._accounts.pop()
+        if row < len(self._accounts):
+            self._accounts[row] = last
+            self._rows[last.address] = row
+        self._columns.pop(row)
+
+
+def screen(book: Book, sieve: Sieve | None = None) -> tuple[UnderWater, ...]:
     """Every account of the book that can be liquidated, lowest V/R first (then by address, so that order is fixed).
 
     Below V = 0 an account is the backstop's, not a liquidator's. A market that is not Valid, has no checkpoint
     yet or is in its time of grace is no market to liquidate in; an account that holds only such markets is not listed.
+
+    Args:
+        sieve: of the books before, to write only what changed since; None: of this book alone.
     """
+    return judged(book, (sieve or Sieve()).near(book))
+
+
+def judged(book: Book, accounts: Sequence[AccountState]) -> tuple[UnderWater, ...]:
+    """As `screen`, of these accounts alone and in exact integers."""
     found = []
-    for account in book.accounts:
-        if not account.positions:
-            continue
+    for account in accounts:
         now = margin(account.collateral, holdings(account, book.markets, at_checkpoint=False))
         if not 0 <= now.value < now.maintenance or not _also_at_checkpoints(account, book.markets):
             continue
@@ -48,11 +97,11 @@ def screen(book: Book) -> tuple[UnderWater, ...]:
     return tuple(sorted(found, key=lambda item: (item.ratio, item.account.address)))
 
 
-def failed(book: Book) -> tuple[AccountState, ...]:
+def failed(book: Book, sieve: Sieve | None = None) -> tuple[AccountState, ...]:
     """Every account that is the backstop's at once: V < R/3 at the marks and at the checkpoints, with a position that
     can change hands now. By address."""
     found = []
-    for account in book.accounts:
+    for account in (sieve or Sieve()).near(book):
         if any(_liquidatable(book, book.markets[position.market]) for position in account.positions):
             views = [
                 margin(account.collateral, holdings(account, book.markets, at_checkpoint=then))

@@ -22,6 +22,7 @@ FIGURES = {
     "transactions_presigned": "transactions",
     "backfill": "backfill",
     "gas": "gas",
+    "screen": "screen",
 }
 
 
