@@ -15,6 +15,7 @@ from truemark.deployment import Deployment
 from truemark.explorer import AsyncExplorer
 from truemark.keys import LocalEthSigner
 from truemark.receipt import Receipt
+from truemark.reports import Entry
 from truemark.rpc import AsyncRpc
 from truemark.trader import AsyncTrader
 from truemark.units import to_price
@@ -24,7 +25,7 @@ from truemark_devnet.deploy.venue import account_of
 from truemark_devnet.local import local_gateway
 from truemark_devnet.nodes import Nodes
 from truemark_devnet.pairing import PairingGateway
-from truemark_keeper.reporter import Entry, report_call
+from truemark_keeper.reporter import report_call
 
 BTC, ETH, SOL = "BTC-USD-PERP", "ETH-USD-PERP", "SOL-USD-PERP"
 #: Every block writes an older one's hash there.

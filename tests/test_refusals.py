@@ -12,6 +12,7 @@ from truemark.l1 import AlreadyClaimed, L1Bridge
 from truemark.models import Destination
 from truemark.orders import SignedOrder
 from truemark.receipt import parse_receipt
+from truemark.reports import unpack_outcomes
 from truemark.trader import AsyncTrader
 from truemark_devnet.accounts import l1_accounts
 
@@ -220,7 +221,9 @@ def outcomes(house: House, receipt: Any) -> list[str]:
     """What the oracle said of each market of a report."""
     oracle = house.contract("Oracle")
     events = [event for event in receipt.events if event.from_address == oracle.address]
-    return [oracle.abi.decode_event(event.keys, event.data).fields["outcome"].variant for event in events]
+    found = [oracle.abi.decode_event(event.keys, event.data) for event in events]
+    (reported,) = [event for event in found if event.name == "MarketsReported"]
+    return [each.outcome for each in unpack_outcomes(reported.fields["outcomes"])]
 
 
 def refusals(house: House, receipt: Any) -> list[str]:

@@ -4,6 +4,7 @@
 //! state, emits.
 
 pub mod access;
+pub mod bench;
 pub mod bridge;
 pub mod clearinghouse;
 pub mod gas;
@@ -11,6 +12,7 @@ pub mod oracle;
 pub mod refunds;
 pub mod rules;
 pub mod token;
+pub mod unguarded;
 pub mod units;
 pub mod upgrades;
 pub mod vault;

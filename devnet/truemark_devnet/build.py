@@ -39,9 +39,13 @@ CLASSES: dict[str, str] = {
     "Vault": "truemark::vault::contract::Vault",
     "RefundDistributor": "truemark::refunds::contract::RefundDistributor",
 }
-#: Declared by tests only.
+#: A class without the guards has a name that begins so: `truemark devnet deploy` refuses it.
+UNGUARDED = "Unguarded"
+#: Declared by tests and benches only.
 TEST_CLASSES: dict[str, str] = {
     "RulesParity": "truemark::rules::parity::RulesParity",
+    "SinglePrice": "truemark::bench::single_price::SinglePrice",
+    "UnguardedOracle": "truemark::unguarded::oracle::UnguardedOracle",
 }
 L1_CONTRACTS = ("TestUSDC", "Messaging", "CollateralBridge")
 
@@ -159,24 +163,13 @@ def _cairo_class(
         progress(f"compiling {name}")
         meta_path.unlink(missing_ok=True)
         _run([find_tool("starknet-compile"), source, "--contract-path", contract_path, sierra_path], name)
-        contract = orjson.loads(sierra_path.read_bytes())
-        contract["contract_class_version"] = SIERRA_GAS_CLASS_VERSION
-        # The node writes the ABI anew, as Python's json does, before it hashes the class.
-        contract["abi"] = json.dumps(contract["abi"])
-        contract.pop("sierra_program_debug_info", None)
-        sierra_path.write_bytes(orjson.dumps(contract))
-        # The Sierra compiler wants the ABI as a list, the node as a string.
-        as_list = sierra_path.with_suffix(".abi-list.json")
-        as_list.write_bytes(orjson.dumps({**contract, "abi": orjson.loads(contract["abi"])}))
-        _run([find_tool("starknet-sierra-compile"), as_list, casm_path], name)
-        as_list.unlink()
-        casm = create_casm_class(casm_path.read_text())
+        compiled = finish_class(name, orjson.loads(sierra_path.read_bytes()), out)
         meta = {
             "digest": digest,
-            "class_hash": hex(_class_hash(contract)),
-            "compiled_class_hash": hex(compute_casm_class_hash(casm)),
-            "sierra_felts": len(contract["sierra_program"]),
-            "bytecode_felts": len(casm.bytecode),
+            "class_hash": hex(compiled.class_hash),
+            "compiled_class_hash": hex(compiled.compiled_class_hash),
+            "sierra_felts": compiled.sierra_felts,
+            "bytecode_felts": compiled.bytecode_felts,
         }
         meta_path.write_bytes(orjson.dumps(meta))
     return ContractClass(
@@ -187,6 +180,37 @@ def _cairo_class(
         casm_path=casm_path,
         sierra_felts=int(meta["sierra_felts"]),
         bytecode_felts=int(meta["bytecode_felts"]),
+    )
+
+
+def finish_class(name: str, contract: dict[str, Any], out: Path) -> ContractClass:
+    """A Sierra class (its ABI as a list) made ready to be declared and billed in Sierra gas; its artifacts are written
+    to `out`.
+
+    Raises:
+        BuildFailed: the Sierra compiler refused it.
+        ToolMissing: there is none.
+    """
+    sierra_path, casm_path = (out / f"{name}.{kind}.json" for kind in ("sierra", "casm"))
+    abi = contract["abi"]
+    # The node writes the ABI anew, as Python's json does, before it hashes the class.
+    contract = {**contract, "contract_class_version": SIERRA_GAS_CLASS_VERSION, "abi": json.dumps(abi)}
+    contract.pop("sierra_program_debug_info", None)
+    sierra_path.write_bytes(orjson.dumps(contract))
+    # The Sierra compiler wants the ABI as a list, the node as a string.
+    as_list = sierra_path.with_suffix(".abi-list.json")
+    as_list.write_bytes(orjson.dumps({**contract, "abi": abi}))
+    _run([find_tool("starknet-sierra-compile"), as_list, casm_path], name)
+    as_list.unlink()
+    casm = create_casm_class(casm_path.read_text())
+    return ContractClass(
+        name=name,
+        class_hash=_class_hash(contract),
+        compiled_class_hash=compute_casm_class_hash(casm),
+        sierra_path=sierra_path,
+        casm_path=casm_path,
+        sierra_felts=len(contract["sierra_program"]),
+        bytecode_felts=len(casm.bytecode),
     )
 
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from truemark.reports import MAX_CONFIDENCE_BPS, MAX_OBSERVED_AT, MAX_PRICE
+
 from truemark_keeper.judging import Rules, judge
 from truemark_keeper.sources import Quote
 from truemark_keeper.validity import Validity
-
-#: The contract's types: what does not fit cannot be said on chain, whatever the policy.
-MAX_PRICE = 2**64 - 1
-MAX_CONFIDENCE_BPS = 2**16 - 1
 
 
 class ReportPolicy(Protocol):
@@ -54,11 +52,11 @@ class FaultInjection:
 
 
 def encodable(quote: Quote) -> str | None:
-    """Why the contract's types cannot hold this quote; None: they can."""
+    """Why a report cannot hold this quote, whatever the policy; None: it can."""
     if not 0 <= quote.price <= MAX_PRICE:
-        return f"the price {quote.decimal.normalize():f} does not fit the contract's u64 of 1e-8 USD"
+        return f"the price {quote.decimal.normalize():f} does not fit a report's 56 bits of 1e-8 USD"
     if not 0 <= quote.confidence_bps <= MAX_CONFIDENCE_BPS:
-        return f"the confidence of {quote.confidence_bps} bps does not fit the contract's u16"
-    if quote.observed_at < 0:
-        return "it was seen before 1970"
+        return f"the confidence of {quote.confidence_bps} bps does not fit a report's 14 bits"
+    if not 0 <= quote.observed_at <= MAX_OBSERVED_AT:
+        return "it was seen before 1970 or after 2106"
     return None

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from truemark.felt import selector
+from truemark.reports import Entry, pack_entries
 from truemark.transactions import Call
 
 from truemark_keeper.policy import ReportPolicy, SoundPolicy, encodable
@@ -16,25 +17,11 @@ from truemark_keeper.sources import Quote, Source
 
 log = logging.getLogger(__name__)
 
-PRIME = 2**251 + 17 * 2**192 + 1
-MAX_MARKETS = 128
-
 
 class Sender(Protocol):
     """What services need of TransactionQueue."""
 
     async def execute(self, calls: Sequence[Call], timeout: float | None = None) -> Outcome: ...
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One market of a report, in the contract's units: 1e-8 USD, bps, seconds, ppm for 8 hours."""
-
-    market: int
-    price: int
-    confidence_bps: int
-    observed_at: int
-    funding_rate_ppm: int = 0
 
 
 @dataclass(frozen=True)
@@ -59,32 +46,10 @@ def report_call(oracle: int, epoch: int, entries: Sequence[Entry]) -> Call:
     """`report(epoch, entries)` of the oracle at `oracle`.
 
     Raises:
-        ValueError: no entry, a market twice, or a field outside the contract's type.
+        BadReport: no entry, a market twice, or a field that does not fit its place.
     """
-    if not entries:
-        raise ValueError("a report needs an entry")
-    markets = [entry.market for entry in entries]
-    if len(set(markets)) != len(markets):
-        raise ValueError(f"a report names a market twice: {markets}")
-    data = [epoch, len(entries)]
-    for entry in entries:
-        fits = (
-            0 <= entry.market < MAX_MARKETS
-            and 0 <= entry.price < 2**64
-            and 0 <= entry.confidence_bps < 2**16
-            and 0 <= entry.observed_at < 2**64
-            and -(2**31) <= entry.funding_rate_ppm < 2**31
-        )
-        if not fits:
-            raise ValueError(f"{entry} does not fit the contract's types")
-        data += [
-            entry.market,
-            entry.price,
-            entry.confidence_bps,
-            entry.observed_at,
-            entry.funding_rate_ppm % PRIME,
-        ]
-    return Call(oracle, selector("report"), tuple(data))
+    felts = pack_entries(entries)
+    return Call(oracle, selector("report"), (epoch, len(felts), *felts))
 
 
 class Reporter:

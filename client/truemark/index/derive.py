@@ -14,6 +14,7 @@ from truemark.abi import Abi, EnumValue
 from truemark.index.layout import account_base, unpack_account, unpack_position
 from truemark.index.rows import BlockRows, Emitted
 from truemark.index.values import number
+from truemark.reports import BadReport, unpack_outcomes
 
 _MARK: Final = ("market", "price", "status")
 _INDEX: Final = ("market", "index", "live")
@@ -68,6 +69,7 @@ def derive(rows: BlockRows, participants: Participants) -> None:
     """Adds the rows that follow from the block's events and writes."""
     for item in rows.decoded:
         fields = item.event.fields
+        _report(rows, item, fields)
         if _is_number(fields.get("market")):
             _mark(rows, item, fields)
             _index(rows, item, fields)
@@ -98,6 +100,32 @@ def _mark(rows: BlockRows, item: Emitted, fields: Mapping[str, Any]) -> None:
             "median": median if isinstance(median, int) else None,
         }
     )
+
+
+def _report(rows: BlockRows, item: Emitted, fields: Mapping[str, Any]) -> None:
+    """A report's outcomes, each pair of markets in a felt."""
+    felts = fields.get("outcomes")
+    if not isinstance(felts, (list, tuple)) or not all(isinstance(felt, int) for felt in felts):
+        return
+    try:
+        outcomes = unpack_outcomes(felts)
+    except BadReport:
+        # Some other contract's outcomes.
+        return
+    for place, each in enumerate(outcomes):
+        rows.marks.append(
+            {
+                "tx_index": item.tx_index,
+                "event_index": item.event_index,
+                "place": place,
+                "oracle": item.address,
+                "market": each.market,
+                "price": each.price,
+                "status": each.status,
+                "outcome": each.outcome,
+                "median": each.median,
+            }
+        )
 
 
 def _index(rows: BlockRows, item: Emitted, fields: Mapping[str, Any]) -> None:

@@ -5,7 +5,7 @@ use core::cmp::{max, min};
 use starknet::storage::{StorageAsPointer, StoragePath, StoragePathEntry, StoragePointerReadAccess};
 use starknet::storage_access::StorageBaseAddress;
 use starknet::{ContractAddress, get_contract_address};
-use crate::clearinghouse::bitmap::mask;
+use crate::clearinghouse::bitmap::{markets_in, mask};
 use crate::clearinghouse::interface::{MarginTier, Mode};
 use crate::clearinghouse::slots::{
     AccountSlot, PositionSlot, VenueSlot, unpack_tiers, unseal_funding,
@@ -13,7 +13,8 @@ use crate::clearinghouse::slots::{
 use crate::clearinghouse::state::{
     MarketSlots, ReadState, account_base, read_account_at, read_position_at, read_venue,
 };
-use crate::oracle::interface::{IOracleDispatcher, IOracleDispatcherTrait, Mark, MarketStatus};
+use crate::oracle::interface::{IOracleDispatcher, IOracleDispatcherTrait};
+use crate::oracle::sight::{self, Sight};
 use crate::rules::modes::{effective, rank};
 use crate::rules::risk::{Holding, Margin, Sums, SumsTrait, Tiers, flat, pending_funding};
 
@@ -105,59 +106,62 @@ pub fn mode_in_force(state: ReadState) -> Mode {
 /// The markets whose bits are set (all listed here), and the mode in force.
 pub fn load_view(state: ReadState, bitmap: u128) -> View {
     let venue = read_venue(state);
-    let marks = IOracleDispatcher { contract_address: state.oracle.read() }.marks(bitmap);
+    let sights = IOracleDispatcher { contract_address: state.oracle.read() }.sights(bitmap);
     let contract: felt252 = get_contract_address().into();
     let slots = state.markets;
+    let mut said = sights.slots;
     let mut markets = array![];
     let mut broken: u128 = 0;
-    for mark in marks.marks {
-        let index = *mark.market;
+    for index in markets_in(bitmap) {
+        let index = *index;
         let mask = mask(index);
-        let market = load_market(slots.entry(index), contract, mask, mark);
+        let packed = said.multi_pop_front::<3>().expect('ORACLE: missing market').unbox();
+        let [mark, growth, doubt] = packed;
+        let market = load_market(
+            slots.entry(index), contract, index, mask, sight::open(mark, growth, doubt),
+        );
         if market.broken {
             broken = broken | mask;
         }
         markets.append(Seen { index, mask, market: BoxTrait::new(market) });
     }
-    View { mode: effective(venue.mode, marks.silent), venue, broken, markets: markets.span() }
+    View { mode: effective(venue.mode, sights.silent), venue, broken, markets: markets.span() }
 }
 
 #[inline(always)]
 fn load_market(
-    path: StoragePath<MarketSlots>, contract: felt252, mask: u128, mark: @Mark,
+    path: StoragePath<MarketSlots>, contract: felt252, index: u8, mask: u128, sight: Sight,
 ) -> Market {
-    let index = *mark.market;
     let slots = path.as_ptr();
     let (funding_index, broken) = match unseal_funding(contract, index, slots.funding.read()) {
         Some(funding) => if !funding.live {
             (funding.base, false)
-        } else if *mark.funding_broken {
-            (0, true)
         } else {
-            (funding.base + *mark.funding_growth, false)
+            match sight.growth {
+                Some(growth) => (funding.base + growth, false),
+                None => (0, true),
+            }
         },
         None => (0, true),
     };
-    let valid = !broken && *mark.status == MarketStatus::Valid;
-    let settled = *mark.status == MarketStatus::Settled;
-    let price = *mark.price;
-    let (low, high) = if valid || settled {
+    let price = sight.price;
+    let (low, high) = if sight.valid || sight.settled {
         (price, price)
     } else {
-        let (low, high) = widen(price, price, *mark.candidate);
-        widen(low, high, *mark.anchor)
+        let (low, high) = widen(price, price, sight.candidate);
+        widen(low, high, sight.anchor)
     };
     Market {
         index,
         mask,
-        valid,
-        settled,
+        valid: !broken && sight.valid,
+        settled: sight.settled,
         broken,
         price,
         low,
         high,
-        checkpoint: *mark.checkpoint,
-        valid_since: *mark.valid_since,
+        checkpoint: sight.checkpoint,
+        valid_since: sight.valid_since,
         funding_index,
         tiers: unpack_tiers(slots.tiers.read()),
     }

@@ -1,26 +1,36 @@
-//! The slots of one market: they follow each other from the market's address on, so that reaching
-//! one costs no hash.
+//! Where the slots of a market are: a pair of markets (2n, 2n + 1) has 256 addresses of its own, so
+//! that reaching one costs no hash.
+//!
+//! | offset | slot                                            |
+//! |--------|-------------------------------------------------|
+//! | 0 .. 15| the last entries of the reporter in that seat   |
+//! | 16 ..  | mark, calm, track, doubt, funding, bounds, rules of 2n     |
+//! | 32 ..  | the same of 2n + 1                              |
 
 use starknet::SyscallResultTrait;
 use starknet::storage_access::{
     StorageBaseAddress, StorePacking, storage_address_from_base_and_offset,
+    storage_base_address_from_felt252,
 };
 use starknet::syscalls::{storage_read_syscall, storage_write_syscall};
+use crate::oracle::calm;
 use crate::oracle::interface::{Guard, MarketStatus};
 use crate::oracle::packing::{
-    BoundsSlot, DoubtSlot, EntrySlot, MarkSlot, RulesSlot, TrackSlot, doubt_slot, guard_of,
-    guard_slots, mark_slot, state_of, track_slot,
+    BoundsSlot, DoubtSlot, MarkSlot, RulesSlot, TrackSlot, doubt_slot, guard_of, guard_slots,
+    mark_slot, state_of, track_slot,
 };
-use crate::rules::guard::{Panel, Seen, State};
+use crate::rules::guard::{Panel, State};
+
+/// Far from any address that a storage variable has.
+const MARKETS: felt252 = selector!("truemark.oracle.markets");
 
 const MARK: u8 = 0;
-const TRACK: u8 = 1;
-const DOUBT: u8 = 2;
-const FUNDING: u8 = 3;
-const BOUNDS: u8 = 4;
-const RULES: u8 = 5;
-/// The entry of the reporter in seat n is at ENTRIES + n.
-const ENTRIES: u8 = 16;
+const CALM: u8 = 1;
+const TRACK: u8 = 2;
+const DOUBT: u8 = 3;
+const FUNDING: u8 = 4;
+const BOUNDS: u8 = 5;
+const RULES: u8 = 6;
 
 /// As many as a round's bitmap has bits.
 pub const MAX_REPORTERS: u8 = 16;
@@ -32,107 +42,159 @@ pub const SEAT_BITS: [u16; 16] = [
 
 const NO_DOUBT: DoubtSlot = DoubtSlot { candidate: 0, since: 0, count: 0, own_round: false };
 
+/// The slots of one market.
+#[derive(Copy, Drop)]
+pub struct Place {
+    pub pair: StorageBaseAddress,
+    pub offset: u8,
+}
+
+#[inline(always)]
+pub fn pair_at(pair: felt252) -> StorageBaseAddress {
+    storage_base_address_from_felt252(MARKETS + pair * 256)
+}
+
+#[inline(always)]
+pub fn even(pair: StorageBaseAddress) -> Place {
+    Place { pair, offset: 16 }
+}
+
+#[inline(always)]
+pub fn odd(pair: StorageBaseAddress) -> Place {
+    Place { pair, offset: 32 }
+}
+
+pub fn place(market: u8) -> Place {
+    let (pair, is_odd) = DivRem::div_rem(market, 2);
+    let pair = pair_at(pair.into());
+    if is_odd == 0 {
+        even(pair)
+    } else {
+        odd(pair)
+    }
+}
+
 pub fn seat_bit(seat: u8) -> u16 {
     *SEAT_BITS.span()[seat.into()]
 }
 
-pub fn read_mark(base: StorageBaseAddress) -> MarkSlot {
-    read(base, MARK)
+/// As `calm` and `packing::MarkSlot` take it apart.
+#[inline(always)]
+pub fn mark_felt(at: Place) -> felt252 {
+    read_felt(at, MARK)
+}
+
+#[inline(always)]
+pub fn put_mark_felt(at: Place, slot: felt252) {
+    write_felt(at, MARK, slot);
+}
+
+#[inline(always)]
+pub fn calm_felt(at: Place) -> felt252 {
+    read_felt(at, CALM)
+}
+
+#[inline(always)]
+pub fn put_calm_felt(at: Place, slot: felt252) {
+    write_felt(at, CALM, slot);
+}
+
+pub fn bounds_felt(at: Place) -> felt252 {
+    read_felt(at, BOUNDS)
+}
+
+pub fn read_mark(at: Place) -> MarkSlot {
+    read(at, MARK)
+}
+
+pub fn read_track(at: Place) -> TrackSlot {
+    read(at, TRACK)
+}
+
+pub fn write_track(at: Place, track: TrackSlot) {
+    write(at, TRACK, track);
 }
 
 /// The state as it is stored. The doubt slot has a meaning in Suspect and Frozen only.
-pub fn read_state(base: StorageBaseAddress) -> (State, u32) {
-    let mark: MarkSlot = read(base, MARK);
-    let track: TrackSlot = read(base, TRACK);
-    (state_of(mark, track, read_doubt(base, mark.status)), mark.max_mark_age)
+pub fn read_state(at: Place, max_mark_age: u32) -> State {
+    let mark = read_mark(at);
+    state_of(mark, read_track(at), read_doubt(at, mark.status), max_mark_age)
 }
 
-pub fn read_doubt(base: StorageBaseAddress, status: MarketStatus) -> DoubtSlot {
+pub fn read_doubt(at: Place, status: MarketStatus) -> DoubtSlot {
     match status {
-        MarketStatus::Suspect | MarketStatus::Frozen => read(base, DOUBT),
+        MarketStatus::Suspect | MarketStatus::Frozen | MarketStatus::Settling => read(at, DOUBT),
         _ => NO_DOUBT,
     }
 }
 
-/// Writes the slots that differ from `before`.
-pub fn write_state(base: StorageBaseAddress, before: @State, after: @State, max_mark_age: u32) {
+/// Writes the slots of which something differs from `before`.
+pub fn write_state(at: Place, before: @State, after: @State, guard: @Guard) {
+    let max_mark_age = *guard.max_mark_age;
     let mark = mark_slot(after, max_mark_age);
     if mark != mark_slot(before, max_mark_age) {
-        write(base, MARK, mark);
+        write(at, MARK, mark);
     }
     let track = track_slot(after);
     if track != track_slot(before) {
-        write(base, TRACK, track);
+        write(at, TRACK, track);
+        write_felt(at, CALM, calm::pack(guard, after));
     }
-    let meant = *after.status == MarketStatus::Suspect || *after.status == MarketStatus::Frozen;
-    // A slot without meaning is left as it is; entering Suspect or Frozen writes it whatever is in
-    // it.
+    let meant = *after.status == MarketStatus::Suspect
+        || *after.status == MarketStatus::Frozen
+        || *after.status == MarketStatus::Settling;
+    // A slot without meaning is left as it is; entering such a status writes it whatever is in it.
     if meant && (doubt_slot(after) != doubt_slot(before) || *after.status != *before.status) {
-        write(base, DOUBT, doubt_slot(after));
+        write(at, DOUBT, doubt_slot(after));
     }
 }
 
-/// The state and its copy of max_mark_age, whatever was there.
-pub fn write_mark(base: StorageBaseAddress, state: @State, max_mark_age: u32) {
-    write(base, MARK, mark_slot(state, max_mark_age));
+/// The guard and the slots that follow from it and the state, whatever was there.
+pub fn write_guard(at: Place, guard: @Guard, state: @State) {
+    let (bounds, rules) = guard_slots(guard);
+    write(at, BOUNDS, bounds);
+    write(at, RULES, rules);
+    write(at, MARK, mark_slot(state, *guard.max_mark_age));
+    write_felt(at, CALM, calm::pack(guard, state));
 }
 
-pub fn read_guard(base: StorageBaseAddress) -> Guard {
-    let bounds: BoundsSlot = read(base, BOUNDS);
-    let rules: RulesSlot = read(base, RULES);
+pub fn read_guard(at: Place) -> Guard {
+    let bounds: BoundsSlot = read(at, BOUNDS);
+    let rules: RulesSlot = read(at, RULES);
     guard_of(bounds, rules)
 }
 
-pub fn write_guard(base: StorageBaseAddress, guard: @Guard) {
-    let (bounds, rules) = guard_slots(guard);
-    write(base, BOUNDS, bounds);
-    write(base, RULES, rules);
-}
-
 /// As `funding::seal` made it.
-pub fn read_funding(base: StorageBaseAddress) -> felt252 {
-    read_felt(base, FUNDING)
+pub fn read_funding(at: Place) -> felt252 {
+    read_felt(at, FUNDING)
 }
 
-pub fn write_funding(base: StorageBaseAddress, sealed: felt252) {
-    write_felt(base, FUNDING, sealed);
+pub fn write_funding(at: Place, sealed: felt252) {
+    write_felt(at, FUNDING, sealed);
 }
 
-pub fn read_entry(base: StorageBaseAddress, seat: u8) -> EntrySlot {
-    read(base, ENTRIES + seat)
+/// The halves that the reporter in a seat said last: of the even market, of the odd one.
+#[inline(always)]
+pub fn read_entries(pair: StorageBaseAddress, seat: u8) -> u256 {
+    storage_read_syscall(0, storage_address_from_base_and_offset(pair, seat))
+        .unwrap_syscall()
+        .into()
 }
 
-pub fn write_entry(base: StorageBaseAddress, seat: u8, entry: EntrySlot) {
-    write(base, ENTRIES + seat, entry);
+#[inline(always)]
+pub fn write_entries(pair: StorageBaseAddress, seat: u8, entries: felt252) {
+    storage_write_syscall(0, storage_address_from_base_and_offset(pair, seat), entries)
+        .unwrap_syscall();
 }
 
-pub fn clear_entry(base: StorageBaseAddress, seat: u8) {
-    write_felt(base, ENTRIES + seat, 0);
-}
-
-/// The last entry of everyone else, then `own`, which was just taken.
-pub fn panel_entries(
-    base: StorageBaseAddress, seats: Span<u8>, own_seat: u8, own: @EntrySlot,
-) -> Array<Seen> {
-    let mut entries = array![];
-    for seat in seats {
-        let seat = *seat;
-        let entry = if seat == own_seat {
-            *own
-        } else {
-            read_entry(base, seat)
-        };
-        entries
-            .append(
-                Seen {
-                    bit: seat_bit(seat),
-                    price: entry.price,
-                    observed_at: entry.observed_at,
-                    rate: entry.rate,
-                },
-            );
+/// The half of one market.
+pub fn read_half(at: Place, seat: u8) -> u128 {
+    let entries = read_entries(at.pair, seat);
+    if at.offset == 16 {
+        entries.low
+    } else {
+        entries.high
     }
-    entries
 }
 
 /// The seats that are taken, rising.
@@ -148,19 +210,22 @@ pub fn seats_of(panel: Panel) -> Array<u8> {
     seats
 }
 
-fn read<T, +StorePacking<T, felt252>>(base: StorageBaseAddress, offset: u8) -> T {
-    StorePacking::unpack(read_felt(base, offset))
+fn read<T, +StorePacking<T, felt252>>(at: Place, slot: u8) -> T {
+    StorePacking::unpack(read_felt(at, slot))
 }
 
-fn write<T, +StorePacking<T, felt252>, +Drop<T>>(base: StorageBaseAddress, offset: u8, value: T) {
-    write_felt(base, offset, StorePacking::pack(value));
+fn write<T, +StorePacking<T, felt252>, +Drop<T>>(at: Place, slot: u8, value: T) {
+    write_felt(at, slot, StorePacking::pack(value));
 }
 
-fn read_felt(base: StorageBaseAddress, offset: u8) -> felt252 {
-    storage_read_syscall(0, storage_address_from_base_and_offset(base, offset)).unwrap_syscall()
+#[inline(always)]
+fn read_felt(at: Place, slot: u8) -> felt252 {
+    storage_read_syscall(0, storage_address_from_base_and_offset(at.pair, at.offset + slot))
+        .unwrap_syscall()
 }
 
-fn write_felt(base: StorageBaseAddress, offset: u8, value: felt252) {
-    storage_write_syscall(0, storage_address_from_base_and_offset(base, offset), value)
+#[inline(always)]
+fn write_felt(at: Place, slot: u8, value: felt252) {
+    storage_write_syscall(0, storage_address_from_base_and_offset(at.pair, at.offset + slot), value)
         .unwrap_syscall();
 }

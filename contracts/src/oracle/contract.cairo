@@ -4,20 +4,27 @@ pub mod Oracle {
     use core::num::traits::Zero;
     use core::poseidon::poseidon_hash_span;
     use starknet::storage::{
-        Map, StorageAsPointer, StorageMapReadAccess, StorageMapWriteAccess, StoragePathEntry,
-        StoragePointerReadAccess, StoragePointerWriteAccess,
+        Map, StorageMapReadAccess, StorageMapWriteAccess, StoragePointerReadAccess,
+        StoragePointerWriteAccess,
     };
-    use starknet::storage_access::StorageBaseAddress;
     use starknet::{
         ClassHash, ContractAddress, get_block_timestamp, get_caller_address, get_contract_address,
     };
     use crate::access::component::AccessComponent;
+    use crate::clearinghouse::bitmap::markets_in;
     use crate::clearinghouse::interface::{IClearinghouseDispatcher, IClearinghouseDispatcherTrait};
     use crate::gas::rare_path;
-    use crate::oracle::book;
+    use crate::oracle::book::Place;
+    use crate::oracle::calm::{Moment, Said, Terms};
+    use crate::oracle::entries::TWO_121;
     use crate::oracle::interface::{Guard, IOracle, Mark, MarketStatus, Marks, Outcome, PriceEntry};
-    use crate::oracle::packing::{EntrySlot, MarkSlot, VenueSlot, VenueSlotPacking, mark_slot};
-    use crate::rules::guard::{Panel, State, Verdict};
+    use crate::oracle::packing::{
+        MarkSlot, MarkSlotPacking, TrackSlot, VenueSlot, VenueSlotPacking, outcome_code,
+        status_number,
+    };
+    use crate::oracle::sight::Sights;
+    use crate::oracle::{book, calm, entries, packing, sight};
+    use crate::rules::guard::{Panel, Seen, State, Verdict};
     use crate::rules::{funding, guard as guard_rules};
     use crate::units::MAX_MARKETS;
     use crate::upgrades::component::UpgradeComponent;
@@ -35,8 +42,36 @@ pub mod Oracle {
 
     /// How long a market stays Frozen at least. Another `freeze` starts it anew.
     pub const FREEZE_DWELL: u64 = 60;
+    /// From the agreement on a settlement price until it is final.
+    pub const SETTLEMENT_DELAY: u64 = 86_400;
     /// From the announcement of a reporter until it can be seated.
     pub const REPORTER_DELAY: u64 = 3_600;
+
+    /// Times have 32 bits.
+    const MAX_TIME: u64 = 0x100000000;
+    /// 2^121.
+    const HALF_LIMIT: u128 = 0x2000000000000000000000000000000;
+    const SHIFT_5: felt252 = 0x20;
+    const SHIFT_56: felt252 = 0x100000000000000;
+    const SHIFT_121: felt252 = 0x2000000000000000000000000000000;
+    const SHIFT_128: felt252 = 0x100000000000000000000000000000000;
+    /// A half of `MarketsReported`: the median is the mark, Accepted and Valid.
+    const OUTCOME_PRICES: felt252 = 0x100000000000001;
+    const OUTCOME_ACCEPTED: felt252 = 0x2f0000000000000000000000000000;
+
+    /// Who reports when: the same for all entries of a report.
+    #[derive(Copy, Drop)]
+    struct Desk {
+        moment: Moment,
+        time: u64,
+        seat: u8,
+        /// The other two of three reporters.
+        first: u8,
+        second: u8,
+        /// Whether there are three.
+        trio: bool,
+        panel: Panel,
+    }
 
     #[storage]
     struct Storage {
@@ -45,8 +80,6 @@ pub mod Oracle {
         #[substorage(v0)]
         upgrades: UpgradeComponent::Storage,
         venue: VenueSlot,
-        /// The address where a market's slots begin, see `oracle::book`.
-        pub(crate) markets: Map<u8, felt252>,
         names: Map<u8, felt252>,
         /// Index + 1 of the market with a name.
         indices: Map<felt252, u8>,
@@ -57,6 +90,8 @@ pub mod Oracle {
         announced: Map<ContractAddress, u64>,
         clearinghouse: ContractAddress,
         bridge: ContractAddress,
+        /// What the reporter in a seat says a Settling market ends at; 0: nothing yet.
+        settlements: Map<(u8, u8), u64>,
     }
 
     #[event]
@@ -66,11 +101,14 @@ pub mod Oracle {
         AccessEvent: AccessComponent::Event,
         #[flat]
         UpgradeEvent: UpgradeComponent::Event,
-        MarketReported: MarketReported,
+        MarketsReported: MarketsReported,
         MarketListed: MarketListed,
         MarketConfigured: MarketConfigured,
         MarketFrozen: MarketFrozen,
         MarketReleased: MarketReleased,
+        SettlementStarted: SettlementStarted,
+        SettlementReported: SettlementReported,
+        MarketSettled: MarketSettled,
         FundingRefused: FundingRefused,
         FundingRestarted: FundingRestarted,
         ReporterAnnounced: ReporterAnnounced,
@@ -82,17 +120,15 @@ pub mod Oracle {
         Connected: Connected,
     }
 
-    /// One for each market of a report.
+    /// What became of every market of a report, a felt for each pair of markets, as its entries
+    /// came. Each half, 0 for a market that was not in the report: median 56 bits (0: there was
+    /// none), the last good mark now 56, `Outcome` + 1 in 5 bits, `MarketStatus` in 3. The half of
+    /// the odd market is the high 123 bits; the number of the pair is in bits 121 .. 127.
     #[derive(Drop, starknet::Event)]
-    pub struct MarketReported {
+    pub struct MarketsReported {
         #[key]
-        pub market: u8,
-        pub outcome: Outcome,
-        pub status: MarketStatus,
-        /// What led to the outcome; 0: no median.
-        pub median: u64,
-        /// The last good mark now.
-        pub price: u64,
+        pub reporter: ContractAddress,
+        pub outcomes: Span<felt252>,
     }
 
     #[derive(Drop, starknet::Event)]
@@ -111,7 +147,7 @@ pub mod Oracle {
         pub guard: Guard,
     }
 
-    /// By hand; the bounds and the breaker show in `MarketReported`.
+    /// By hand; the bounds and the breaker show in `MarketsReported`.
     #[derive(Drop, starknet::Event)]
     pub struct MarketFrozen {
         #[key]
@@ -124,6 +160,32 @@ pub mod Oracle {
         #[key]
         pub market: u8,
         pub status: MarketStatus,
+    }
+
+    #[derive(Drop, starknet::Event)]
+    pub struct SettlementStarted {
+        #[key]
+        pub market: u8,
+    }
+
+    #[derive(Drop, starknet::Event)]
+    pub struct SettlementReported {
+        #[key]
+        pub market: u8,
+        #[key]
+        pub reporter: ContractAddress,
+        pub price: u64,
+        /// What the reporters agree on now; 0: on nothing.
+        pub agreed: u64,
+        /// When it can be final; 0: on nothing.
+        pub final_from: u64,
+    }
+
+    #[derive(Drop, starknet::Event)]
+    pub struct MarketSettled {
+        #[key]
+        pub market: u8,
+        pub price: u64,
     }
 
     /// The slot of the market's funding growth is not what this contract wrote: it accrues no more.
@@ -215,29 +277,43 @@ pub mod Oracle {
 
     #[abi(embed_v0)]
     impl OracleImpl of IOracle<ContractState> {
-        fn report(ref self: ContractState, epoch: u64, entries: Span<PriceEntry>) {
+        fn report(ref self: ContractState, epoch: u64, entries: Span<felt252>) {
             let mut venue = self.venue.read();
             assert(epoch == venue.epoch, 'ORACLE: wrong epoch');
-            let seat = self.seats.read(get_caller_address());
+            let reporter = get_caller_address();
+            let seat = self.seats.read(reporter);
             assert(seat != 0, 'ORACLE: not a reporter');
             let now = get_block_timestamp();
+            assert(now < MAX_TIME, 'ORACLE: time too big');
             self.end_silence(ref venue, now);
 
-            let panel = Panel { seats: venue.seats, quorum: venue.quorum };
-            let seats = book::seats_of(panel).span();
-            let contract: felt252 = get_contract_address().into();
-            let mut seen: u128 = 0;
+            let desk = desk_of(@venue, seat - 1, now);
+            let count: u128 = venue.market_count.into();
+            let (even_pairs, odd_pairs) = ((count + 1) / 2, count / 2);
+            let mut terms = BoxTrait::new(calm::open_terms(0, now.into()));
+            let mut outcomes = array![];
+            let mut next: u128 = 0;
             let mut accepted = false;
             for entry in entries {
-                let market = *entry.market;
-                assert(market < venue.market_count, 'ORACLE: unknown market');
-                let bit = market_bit(market);
-                assert(seen & bit == 0, 'ORACLE: repeated market');
-                seen = seen | bit;
-                if self.report_market(entry, seat - 1, seats, panel, contract, now) {
+                let said: u256 = (*entry).into();
+                let (pair, even) = DivRem::div_rem(said.low, TWO_121);
+                assert(said.high < HALF_LIMIT, 'ORACLE: malformed entry');
+                assert(pair >= next, 'ORACLE: markets must rise');
+                let known = if said.high == 0 {
+                    even_pairs
+                } else {
+                    odd_pairs
+                };
+                assert(pair < known, 'ORACLE: unknown market');
+                next = pair + 1;
+                let (outcome, taken) = self
+                    .report_pair(desk, ref terms, pair.into(), even, said.high);
+                outcomes.append(outcome);
+                if taken {
                     accepted = true;
                 }
             }
+            self.emit(MarketsReported { reporter, outcomes: outcomes.span() });
             if accepted && (venue.last_accepted_at != now || venue.told) {
                 self.venue.write(VenueSlot { last_accepted_at: now, told: false, ..venue });
             }
@@ -245,28 +321,47 @@ pub mod Oracle {
 
         fn mark(self: @ContractState, market: u8) -> Mark {
             self.assert_listed(market);
-            let base = self.base(market);
-            let (state, max_mark_age) = book::read_state(base);
-            let mark = mark_slot(@state, max_mark_age);
-            self.view(market, base, mark, state.candidate, state.anchor, get_block_timestamp())
+            let at = book::place(market);
+            let max_mark_age = book::read_guard(at).max_mark_age;
+            let state = book::read_state(at, max_mark_age);
+            self.view(market, at, @state, max_mark_age, get_block_timestamp())
         }
 
         fn marks(self: @ContractState, markets: u128) -> Marks {
             let venue = self.venue.read();
             let now = get_block_timestamp();
             let mut marks = array![];
-            let mut rest = markets;
-            let mut market = 0;
-            while rest != 0 {
-                let (half, odd) = DivRem::div_rem(rest, 2);
-                if odd == 1 {
-                    assert(market < venue.market_count, 'ORACLE: unknown market');
-                    marks.append(self.short_view(market, now));
-                }
-                rest = half;
-                market += 1;
+            for market in markets_in(markets) {
+                let market = *market;
+                assert(market < venue.market_count, 'ORACLE: unknown market');
+                let at = book::place(market);
+                let max_mark_age = book::read_guard(at).max_mark_age;
+                let state = book::read_state(at, max_mark_age);
+                marks.append(self.view(market, at, @state, max_mark_age, now));
             }
             Marks { silent: is_silent(@venue, now), marks: marks.span() }
+        }
+
+        fn sights(self: @ContractState, markets: u128) -> Sights {
+            let venue = self.venue.read();
+            let now = get_block_timestamp();
+            let contract: felt252 = get_contract_address().into();
+            let mut slots = array![];
+            for market in markets_in(markets) {
+                let market = *market;
+                assert(market < venue.market_count, 'ORACLE: unknown market');
+                let at = book::place(market);
+                let mark = book::mark_felt(at);
+                slots.append(mark);
+                slots
+                    .append(
+                        sight::growth_felt(
+                            funding::unseal(contract, market, book::read_funding(at)),
+                        ),
+                    );
+                slots.append(doubt_of(at, mark, now));
+            }
+            Sights { silent: is_silent(@venue, now), slots: slots.span() }
         }
 
         fn growths(self: @ContractState, markets: u128) -> Span<Option<i128>> {
@@ -282,7 +377,7 @@ pub mod Oracle {
                     growths
                         .append(
                             funding::unseal(
-                                contract, market, book::read_funding(self.base(market)),
+                                contract, market, book::read_funding(book::place(market)),
                             ),
                         );
                 }
@@ -294,26 +389,14 @@ pub mod Oracle {
 
         fn guard(self: @ContractState, market: u8) -> Guard {
             self.assert_listed(market);
-            book::read_guard(self.base(market))
+            book::read_guard(book::place(market))
         }
 
         fn last_entry(self: @ContractState, market: u8, reporter: ContractAddress) -> PriceEntry {
             self.assert_listed(market);
             let seat = self.seats.read(reporter);
             assert(seat != 0, 'ORACLE: not a reporter');
-            let entry = book::read_entry(self.base(market), seat - 1);
-            PriceEntry {
-                market,
-                price: entry.price,
-                confidence_bps: entry.confidence_bps,
-                observed_at: entry.observed_at,
-                // The empty slot says nothing of a rate.
-                funding_rate_ppm: if entry.price == 0 {
-                    0
-                } else {
-                    funding::unbias_rate(entry.rate)
-                },
-            }
+            entries::entry_of(market, book::read_half(book::place(market), seat - 1))
         }
 
         fn market_count(self: @ContractState) -> u8 {
@@ -371,10 +454,9 @@ pub mod Oracle {
             self.venue.write(VenueSlot { market_count: market + 1, ..venue });
             self.names.write(market, name);
             self.indices.write(name, market + 1);
-            let base = self.base(market);
-            book::write_guard(base, @guard);
-            book::write_mark(base, @Default::default(), guard.max_mark_age);
-            book::write_funding(base, funding::seal(get_contract_address().into(), market, 0));
+            let at = book::place(market);
+            book::write_guard(at, @guard, @Default::default());
+            book::write_funding(at, funding::seal(get_contract_address().into(), market, 0));
             self.emit(MarketListed { market, name, guard });
             market
         }
@@ -383,45 +465,87 @@ pub mod Oracle {
             self.access.assert_admin();
             self.assert_listed(market);
             assert(guard_rules::is_sound(@guard), 'ORACLE: guard is not sound');
-            let base = self.base(market);
-            let (state, max_mark_age) = book::read_state(base);
+            let at = book::place(market);
+            let max_mark_age = book::read_guard(at).max_mark_age;
+            let state = book::read_state(at, max_mark_age);
             assert(
                 guard_rules::keeps_mark(max_mark_age, @guard, @state, get_block_timestamp()),
                 'ORACLE: would void the mark',
             );
-            book::write_guard(base, @guard);
-            book::write_mark(base, @state, guard.max_mark_age);
+            book::write_guard(at, @guard, @state);
             self.emit(MarketConfigured { market, guard });
         }
 
         fn release(ref self: ContractState, market: u8) {
             self.access.assert_admin();
             self.assert_listed(market);
-            let base = self.base(market);
-            let (state, max_mark_age) = book::read_state(base);
+            let (at, guard, state) = self.read_market(market);
             assert(state.status == MarketStatus::Frozen, 'ORACLE: not frozen');
             assert(
                 guard_rules::age(get_block_timestamp(), state.since) >= FREEZE_DWELL,
                 'ORACLE: frozen too short',
             );
             let released = guard_rules::release(state);
-            book::write_state(base, @state, @released, max_mark_age);
+            book::write_state(at, @state, @released, @guard);
             self.emit(MarketReleased { market, status: released.status });
         }
 
         fn freeze(ref self: ContractState, market: u8) {
             self.access.assert_can_stop();
             self.assert_listed(market);
-            let base = self.base(market);
-            let (state, max_mark_age) = book::read_state(base);
+            let (at, guard, state) = self.read_market(market);
+            assert(state.status != MarketStatus::Settled, 'ORACLE: settled');
+            book::write_state(
+                at, @state, @guard_rules::freeze(state, get_block_timestamp()), @guard,
+            );
+            self.emit(MarketFrozen { market, caller: get_caller_address() });
+        }
+
+        fn start_settlement(ref self: ContractState, market: u8) {
+            self.access.assert_admin();
+            self.assert_listed(market);
+            let (at, guard, state) = self.read_market(market);
+            assert(state.price != 0, 'ORACLE: no mark');
             assert(
                 state.status != MarketStatus::Settling && state.status != MarketStatus::Settled,
                 'ORACLE: settled',
             );
+            for seat in 0..book::MAX_REPORTERS {
+                self.settlements.write((market, seat), 0);
+            }
             book::write_state(
-                base, @state, @guard_rules::freeze(state, get_block_timestamp()), max_mark_age,
+                at, @state, @guard_rules::start_settlement(state, get_block_timestamp()), @guard,
             );
-            self.emit(MarketFrozen { market, caller: get_caller_address() });
+            self.emit(SettlementStarted { market });
+        }
+
+        fn report_settlement(ref self: ContractState, epoch: u64, market: u8, price: u64) {
+            let venue = self.venue.read();
+            assert(epoch == venue.epoch, 'ORACLE: wrong epoch');
+            let reporter = get_caller_address();
+            let seat = self.seats.read(reporter);
+            assert(seat != 0, 'ORACLE: not a reporter');
+            self.assert_listed(market);
+            let (at, guard, state) = self.read_market(market);
+            assert(state.status == MarketStatus::Settling, 'ORACLE: not settling');
+            assert(price != 0, 'ORACLE: price is zero');
+            assert(price <= guard.max_price, 'ORACLE: price too big');
+            self.settlements.write((market, seat - 1), price);
+            self.propose(market, at, @guard, state, @venue, reporter, price);
+        }
+
+        fn settle_market(ref self: ContractState, market: u8) {
+            self.assert_listed(market);
+            let (at, guard, state) = self.read_market(market);
+            assert(state.status == MarketStatus::Settling, 'ORACLE: not settling');
+            assert(state.candidate != 0, 'ORACLE: no settlement price');
+            let now = get_block_timestamp();
+            assert(
+                guard_rules::age(now, state.since) >= SETTLEMENT_DELAY, 'ORACLE: settled too soon',
+            );
+            let settled = guard_rules::settle(state, now);
+            book::write_state(at, @state, @settled, @guard);
+            self.emit(MarketSettled { market, price: settled.price });
         }
 
         fn add_reporter(ref self: ContractState, reporter: ContractAddress) {
@@ -461,11 +585,17 @@ pub mod Oracle {
             // Whoever sits here next starts with nothing said, in no round.
             let mut market = 0;
             while market != venue.market_count {
-                let base = self.base(market);
-                book::clear_entry(base, seat - 1);
-                let (state, max_mark_age) = book::read_state(base);
+                let (at, guard, state) = self.read_market(market);
+                book::write_entries(at.pair, seat - 1, 0);
                 let left = State { round: state.round & seats, ..state };
-                book::write_state(base, @state, @left, max_mark_age);
+                book::write_state(at, @state, @left, @guard);
+                if state.status == MarketStatus::Settling
+                    && self.settlements.read((market, seat - 1)) != 0 {
+                    // What the others say must be enough without it.
+                    self.settlements.write((market, seat - 1), 0);
+                    let venue = self.venue.read();
+                    self.propose(market, at, @guard, left, @venue, reporter, 0);
+                }
                 market += 1;
             }
             self.emit(ReporterRemoved { reporter });
@@ -505,11 +635,11 @@ pub mod Oracle {
                 'ORACLE: not the clearinghouse',
             );
             self.assert_listed(market);
-            let base = self.base(market);
+            let at = book::place(market);
             let contract: felt252 = get_contract_address().into();
-            let slot = book::read_funding(base);
+            let slot = book::read_funding(at);
             assert(funding::unseal(contract, market, slot).is_none(), 'FUNDING: not broken');
-            book::write_funding(base, funding::seal(contract, market, 0));
+            book::write_funding(at, funding::seal(contract, market, 0));
             self.emit(FundingRestarted { market, slot });
         }
     }
@@ -559,8 +689,10 @@ pub mod Oracle {
 
     #[generate_trait]
     impl InternalImpl of InternalTrait {
-        fn base(self: @ContractState, market: u8) -> StorageBaseAddress {
-            self.markets.entry(market).as_ptr().__storage_pointer_address__
+        fn read_market(self: @ContractState, market: u8) -> (Place, Guard, State) {
+            let at = book::place(market);
+            let guard = book::read_guard(at);
+            (at, guard, book::read_state(at, guard.max_mark_age))
         }
 
         fn assert_listed(self: @ContractState, market: u8) {
@@ -583,69 +715,234 @@ pub mod Oracle {
             IClearinghouseDispatcher { contract_address: clearinghouse }.end_silence();
         }
 
-        /// True if the market has an accepted mark by this entry.
-        fn report_market(
-            ref self: ContractState,
-            entry: @PriceEntry,
-            seat: u8,
-            seats: Span<u8>,
-            panel: Panel,
-            contract: felt252,
-            now: u64,
-        ) -> bool {
-            let market = *entry.market;
-            let base = self.base(market);
-            let guard = book::read_guard(base);
-            let last = book::read_entry(base, seat);
-            if let Option::Some(outcome) =
-                guard_rules::refusal(@guard, entry, last.observed_at, now) {
-                let mark = book::read_mark(base);
-                let status = read_status(@mark, now);
-                self.emit(MarketReported { market, outcome, status, median: 0, price: mark.price });
-                return false;
-            }
-            let own = EntrySlot {
-                price: *entry.price,
-                observed_at: *entry.observed_at,
-                rate: funding::bias_rate(*entry.funding_rate_ppm),
-                confidence_bps: *entry.confidence_bps,
-            };
-            book::write_entry(base, seat, own);
-            let (state, max_mark_age) = book::read_state(base);
-            let entries = book::panel_entries(base, seats, seat, @own);
-            let verdict: Verdict = guard_rules::judge(
-                @guard, panel, state, entries.span(), book::seat_bit(seat), now,
-            );
-            book::write_state(base, @state, @verdict.state, max_mark_age);
-            if verdict.growth != 0 {
-                self.accrue(market, base, contract, verdict.growth);
-            }
-            let after = verdict.state;
-            self
-                .emit(
-                    MarketReported {
-                        market,
-                        outcome: verdict.outcome,
-                        status: guard_rules::status(@after, max_mark_age, now),
-                        median: verdict.median,
-                        price: after.price,
-                    },
-                );
-            verdict.outcome == Outcome::Accepted || verdict.outcome == Outcome::Confirmed
-        }
-
-        fn accrue(
+        /// Looks at what the reporters say a Settling market ends at.
+        fn propose(
             ref self: ContractState,
             market: u8,
-            base: StorageBaseAddress,
-            contract: felt252,
-            step: i128,
+            at: Place,
+            guard: @Guard,
+            state: State,
+            venue: @VenueSlot,
+            reporter: ContractAddress,
+            price: u64,
         ) {
-            let slot = book::read_funding(base);
+            let mut values = array![];
+            for seat in book::seats_of(Panel { seats: *venue.seats, quorum: *venue.quorum }) {
+                let value = self.settlements.read((market, seat));
+                if value != 0 {
+                    values.append(value);
+                }
+            }
+            let found = guard_rules::settlement(guard, *venue.quorum, state.price, values.span());
+            let after = guard_rules::propose(state, found, get_block_timestamp());
+            book::write_state(at, @state, @after, guard);
+            let final_from = if after.candidate == 0 {
+                0
+            } else {
+                after.since + SETTLEMENT_DELAY
+            };
+            self
+                .emit(
+                    SettlementReported {
+                        market, reporter, price, agreed: after.candidate, final_from,
+                    },
+                );
+        }
+
+        /// The outcome of a pair's entries, and whether one of its markets has an accepted mark by
+        /// them.
+        fn report_pair(
+            ref self: ContractState,
+            desk: Box<Desk>,
+            ref terms: Box<Terms>,
+            pair: felt252,
+            even: u128,
+            odd: u128,
+        ) -> (felt252, bool) {
+            let slots = book::pair_at(pair);
+            let seats = desk.unbox();
+            let last = book::read_entries(slots, seats.seat);
+            let first = book::read_entries(slots, seats.first);
+            let second = book::read_entries(slots, seats.second);
+            let mut taken = false;
+            let (kept_even, outcome_even) = if even == 0 {
+                (last.low, 0)
+            } else {
+                self
+                    .report_market(
+                        desk,
+                        ref terms,
+                        ref taken,
+                        book::even(slots),
+                        pair * 2,
+                        Said { own: even, last: last.low, first: first.low, second: second.low },
+                    )
+            };
+            let (kept_odd, outcome_odd) = if odd == 0 {
+                (last.high, 0)
+            } else {
+                self
+                    .report_market(
+                        desk,
+                        ref terms,
+                        ref taken,
+                        book::odd(slots),
+                        pair * 2 + 1,
+                        Said { own: odd, last: last.high, first: first.high, second: second.high },
+                    )
+            };
+            book::write_entries(slots, seats.seat, kept_even.into() + kept_odd.into() * SHIFT_128);
+            (outcome_even + pair * SHIFT_121 + outcome_odd * SHIFT_128, taken)
+        }
+
+        /// The half to keep of the reporter, and the outcome.
+        fn report_market(
+            ref self: ContractState,
+            desk: Box<Desk>,
+            ref terms: Box<Terms>,
+            ref taken: bool,
+            at: Place,
+            market: felt252,
+            said: Said,
+        ) -> (u128, felt252) {
+            let Desk { moment, trio, .. } = desk.unbox();
+            let slot = book::calm_felt(at);
+            let band = calm::open_band(slot);
+            if band.terms != terms.unbox().packed {
+                rare_path();
+                terms = BoxTrait::new(calm::open_terms(band.terms, moment.now));
+            }
+            if trio {
+                let numbers = terms.unbox();
+                let mark = book::mark_felt(at);
+                if let Some(calm) = calm::judge(@moment, mark, @band, @numbers, @said) {
+                    let mut after = calm.mark;
+                    if calm.gap != 0 {
+                        rare_path();
+                        self.accrue_calm(market, at, @said, calm.gap, calm.found);
+                    }
+                    if calm.pend_age == 0 {
+                        if calm.found != calm.before {
+                            rare_path();
+                            self.renew_pend(at, calm.found);
+                        }
+                    } else if calm.pend_age >= numbers.liq_gap {
+                        rare_path();
+                        after = self.roll_pend(at, after, calm.found, moment.now);
+                        book::put_calm_felt(at, calm::with_pend_at(slot, @band, moment.now));
+                    }
+                    book::put_mark_felt(at, after);
+                    taken = true;
+                    return (said.own, calm.found.into() * OUTCOME_PRICES + OUTCOME_ACCEPTED);
+                }
+            }
+            rare_path();
+            let (kept, outcome, accepted) = self.judge_market(desk, at, market, said);
+            if accepted {
+                taken = true;
+            }
+            (kept, outcome)
+        }
+
+        fn accrue_calm(
+            ref self: ContractState,
+            market: felt252,
+            at: Place,
+            said: @Said,
+            gap: u128,
+            found: u128,
+        ) {
+            let (max_gap, max_rate) = packing::accrual_terms(book::bounds_felt(at));
+            let rate: felt252 = calm::central_rate(said).into() - entries::RATE_BIAS.into();
+            // Each is narrower than its type.
+            let step = funding::accrual(
+                rate.try_into().unwrap(),
+                max_rate,
+                gap.try_into().unwrap(),
+                max_gap,
+                found.try_into().unwrap(),
+            );
+            if step != 0 {
+                self.accrue(market.try_into().unwrap(), at, step);
+            }
+        }
+
+        /// Another mark in the second of the one that waits to be the checkpoint.
+        fn renew_pend(ref self: ContractState, at: Place, found: u128) {
+            let track = book::read_track(at);
+            book::write_track(at, TrackSlot { pend: found.try_into().unwrap(), ..track });
+        }
+
+        /// The mark that waited is the checkpoint, this one waits. Returns the mark's slot.
+        fn roll_pend(
+            ref self: ContractState, at: Place, mark: felt252, found: u128, now: u128,
+        ) -> felt252 {
+            let track = book::read_track(at);
+            book::write_track(
+                at,
+                TrackSlot {
+                    pend: found.try_into().unwrap(),
+                    pend_at: now.try_into().unwrap(),
+                    checkpoint_at: track.pend_at,
+                    ..track,
+                },
+            );
+            let mark = MarkSlotPacking::unpack(mark);
+            MarkSlotPacking::pack(MarkSlot { checkpoint: track.pend, ..mark })
+        }
+
+        /// By the rules in full: the half to keep, the outcome, whether there is an accepted mark.
+        fn judge_market(
+            ref self: ContractState, desk: Box<Desk>, at: Place, market: felt252, said: Said,
+        ) -> (u128, felt252, bool) {
+            let desk = desk.unbox();
+            let now = desk.time;
+            let market: u8 = market.try_into().unwrap();
+            let guard = book::read_guard(at);
+            let state = book::read_state(at, guard.max_mark_age);
+            let entry = entries::entry_of(market, said.own);
+            let last: u64 = entries::seen_at(said.last).try_into().unwrap();
+            if let Some(outcome) = guard_rules::refusal(@guard, @entry, last, now) {
+                return (said.last, outcome_of(outcome, @state, @guard, 0, now), false);
+            }
+            let mut seen = array![];
+            for seat in book::seats_of(desk.panel) {
+                let half = if seat == desk.seat {
+                    said.own
+                } else {
+                    book::read_half(at, seat)
+                };
+                let entry = entries::entry_of(market, half);
+                seen
+                    .append(
+                        Seen {
+                            bit: book::seat_bit(seat),
+                            price: entry.price,
+                            observed_at: entry.observed_at,
+                            rate: funding::bias_rate(entry.funding_rate_ppm),
+                        },
+                    );
+            }
+            let verdict: Verdict = guard_rules::judge(
+                @guard, desk.panel, state, seen.span(), book::seat_bit(desk.seat), now,
+            );
+            book::write_state(at, @state, @verdict.state, @guard);
+            if verdict.growth != 0 {
+                self.accrue(market, at, verdict.growth);
+            }
+            let accepted = verdict.outcome == Outcome::Accepted
+                || verdict.outcome == Outcome::Confirmed;
+            let outcome = outcome_of(verdict.outcome, @verdict.state, @guard, verdict.median, now);
+            (said.own, outcome, accepted)
+        }
+
+        fn accrue(ref self: ContractState, market: u8, at: Place, step: i128) {
+            let contract: felt252 = get_contract_address().into();
+            let slot = book::read_funding(at);
             match funding::unseal(contract, market, slot) {
                 Option::Some(growth) => {
                     book::write_funding(
-                        base, funding::seal(contract, market, funding::grow(growth, step)),
+                        at, funding::seal(contract, market, funding::grow(growth, step)),
                     );
                 },
                 // One broken slot must not stop the marks; it stays as it is, as evidence, and
@@ -654,32 +951,11 @@ pub mod Oracle {
             }
         }
 
-        /// With the anchor and the candidate only where they mean something to a valuation: the
-        /// market is not Valid.
-        fn short_view(self: @ContractState, market: u8, now: u64) -> Mark {
-            let base = self.base(market);
-            let mark = book::read_mark(base);
-            let (candidate, anchor) = if read_status(@mark, now) == MarketStatus::Valid {
-                (0, 0)
-            } else {
-                rare_path();
-                let (state, _) = book::read_state(base);
-                (state.candidate, state.anchor)
-            };
-            self.view(market, base, mark, candidate, anchor, now)
-        }
-
         fn view(
-            self: @ContractState,
-            market: u8,
-            base: StorageBaseAddress,
-            mark: MarkSlot,
-            candidate: u64,
-            anchor: u64,
-            now: u64,
+            self: @ContractState, market: u8, at: Place, state: @State, max_mark_age: u32, now: u64,
         ) -> Mark {
             let growth = funding::unseal(
-                get_contract_address().into(), market, book::read_funding(base),
+                get_contract_address().into(), market, book::read_funding(at),
             );
             let (funding_growth, funding_broken) = match growth {
                 Some(growth) => (growth, false),
@@ -687,14 +963,14 @@ pub mod Oracle {
             };
             Mark {
                 market,
-                status: read_status(@mark, now),
-                price: mark.price,
-                accepted_at: mark.accepted_at,
-                valid_since: mark.valid_since,
-                checkpoint: mark.checkpoint,
-                checkpoint_at: mark.checkpoint_at,
-                candidate,
-                anchor,
+                status: guard_rules::status(state, max_mark_age, now),
+                price: *state.price,
+                accepted_at: *state.accepted_at,
+                valid_since: *state.valid_since,
+                checkpoint: *state.checkpoint,
+                checkpoint_at: *state.checkpoint_at,
+                candidate: *state.candidate,
+                anchor: *state.anchor,
                 funding_growth,
                 funding_broken,
             }
@@ -729,20 +1005,45 @@ pub mod Oracle {
             && guard_rules::age(now, *venue.last_accepted_at) > *venue.max_silence
     }
 
-    fn read_status(mark: @MarkSlot, now: u64) -> MarketStatus {
-        let state = State {
-            status: *mark.status, accepted_at: *mark.accepted_at, ..Default::default(),
-        };
-        guard_rules::status(@state, *mark.max_mark_age, now)
+    /// 0 if the market is Valid now, else what bears on a valuation.
+    fn doubt_of(at: Place, mark: felt252, now: u64) -> felt252 {
+        if sight::is_valid(mark, now.into()) {
+            return 0;
+        }
+        rare_path();
+        let mark = MarkSlotPacking::unpack(mark);
+        sight::doubt_felt(book::read_doubt(at, mark.status).candidate, book::read_track(at).anchor)
     }
 
-    /// 2^market for market < 128.
-    fn market_bit(market: u8) -> u128 {
-        let (eights, ones) = DivRem::div_rem(market, 8);
-        let mut bit: u128 = *[1, 2, 4, 8, 16, 32, 64, 128].span()[ones.into()];
-        for _ in 0..eights {
-            bit *= 256;
+    fn desk_of(venue: @VenueSlot, seat: u8, now: u64) -> Box<Desk> {
+        let panel = Panel { seats: *venue.seats, quorum: *venue.quorum };
+        let mut others = array![];
+        for other in book::seats_of(panel) {
+            if other != seat {
+                others.append(other);
+            }
         }
-        bit
+        let trio = others.len() == 2;
+        let (first, second) = if trio {
+            (*others[0], *others[1])
+        } else {
+            (seat, seat)
+        };
+        let moment = Moment {
+            now: now.into(), bit: book::seat_bit(seat).into(), seats: panel.seats.into(),
+        };
+        BoxTrait::new(Desk { moment, time: now, seat, first, second, trio, panel })
+    }
+
+    /// One half of a felt of `MarketsReported`.
+    fn outcome_of(
+        outcome: Outcome, after: @State, guard: @Guard, median: u64, now: u64,
+    ) -> felt252 {
+        let outcome: felt252 = outcome_code(outcome).into();
+        let status = guard_rules::status(after, *guard.max_mark_age, now);
+        median.into()
+            + SHIFT_56
+                * ((*after.price).into()
+                    + SHIFT_56 * (outcome + 1 + SHIFT_5 * status_number(status).into()))
     }
 }

@@ -7,6 +7,8 @@ use starknet::{ContractAddress, SyscallResultTrait};
 use crate::access::GUARDIAN;
 use crate::access::interface::{IAccessDispatcher, IAccessDispatcherTrait};
 use crate::oracle::contract::Oracle;
+use crate::oracle::entries::pack;
+use crate::oracle::sight;
 use crate::oracle::interface::{
     Guard, IOracleDispatcher, IOracleDispatcherTrait, IOracleSafeDispatcher,
     IOracleSafeDispatcherTrait, MarketStatus, PriceEntry,
@@ -107,7 +109,7 @@ fn all(oracle: IOracleDispatcher, price: u64, second: u64) {
     at(second);
     for name in array!['r1', 'r2', 'r3'] {
         by(name);
-        oracle.report(oracle.epoch(), array![entry(0, price, second)].span());
+        oracle.report(oracle.epoch(), pack(array![entry(0, price, second)].span()));
     }
 }
 
@@ -128,10 +130,10 @@ fn a_quorum_makes_the_first_mark() {
     assert_eq!(oracle.mark(0).status, MarketStatus::Pending);
     at(0);
     by('r1');
-    oracle.report(0, array![entry(0, 100_000, 0)].span());
+    oracle.report(0, pack(array![entry(0, 100_000, 0)].span()));
     assert_eq!(oracle.mark(0).status, MarketStatus::Pending);
     by('r2');
-    oracle.report(0, array![entry(0, 100_100, 0)].span());
+    oracle.report(0, pack(array![entry(0, 100_100, 0)].span()));
     let mark = oracle.mark(0);
     assert_eq!((mark.status, mark.price, mark.accepted_at), (MarketStatus::Valid, 100_000, START));
     assert_eq!((mark.anchor, mark.valid_since, mark.checkpoint), (100_000, 0, 0));
@@ -201,13 +203,13 @@ fn a_report_of_a_stranger_an_old_epoch_or_a_wrong_market_is_refused() {
     let oracle = listed();
     let safe = safe(oracle);
     by('stranger');
-    refused(safe.report(0, array![entry(0, 100_000, 0)].span()), 'ORACLE: not a reporter');
+    refused(safe.report(0, pack(array![entry(0, 100_000, 0)].span())), 'ORACLE: not a reporter');
     by('r1');
-    refused(safe.report(1, array![entry(0, 100_000, 0)].span()), 'ORACLE: wrong epoch');
-    refused(safe.report(0, array![entry(1, 100_000, 0)].span()), 'ORACLE: unknown market');
+    refused(safe.report(1, pack(array![entry(0, 100_000, 0)].span())), 'ORACLE: wrong epoch');
+    refused(safe.report(0, pack(array![entry(1, 100_000, 0)].span())), 'ORACLE: unknown market');
     refused(
-        safe.report(0, array![entry(0, 100_000, 0), entry(0, 100_000, 1)].span()),
-        'ORACLE: repeated market',
+        safe.report(0, pack(array![entry(0, 100_000, 0), entry(0, 100_000, 1)].span())),
+        'ORACLE: markets must rise',
     );
     refused(safe.mark(1), 'ORACLE: unknown market');
     refused(safe.marks(2), 'ORACLE: unknown market');
@@ -224,7 +226,7 @@ fn an_entry_is_dropped_alone() {
     at(0);
     for name in array!['r1', 'r2'] {
         by(name);
-        oracle.report(0, array![entry(0, 0, 0), entry(1, 50_000, 0)].span());
+        oracle.report(0, pack(array![entry(0, 0, 0), entry(1, 50_000, 0)].span()));
     }
     assert_eq!(oracle.mark(0).status, MarketStatus::Pending);
     assert_eq!((oracle.mark(1).status, oracle.mark(1).price), (MarketStatus::Valid, 50_000));
@@ -242,7 +244,7 @@ fn zero_and_going_back_in_time_leave_what_was_said_before() {
         entry(0, 0, 10), entry(0, 99_000, 0), entry(0, 99_000, 41),
         PriceEntry { confidence_bps: 201, ..entry(0, 99_000, 10) },
     ] {
-        oracle.report(0, array![dropped].span());
+        oracle.report(0, pack(array![dropped].span()));
         assert_eq!(oracle.last_entry(0, person('r1')).price, 100_000);
     }
     // A dropped entry does not make the mark any younger.
@@ -270,7 +272,7 @@ fn a_silence_is_told_once_and_before_the_report() {
     assert!(oracle.silent());
     assert!(oracle.marks(1).silent);
     by('r1');
-    oracle.report(0, array![entry(0, 100_000, 621)].span());
+    oracle.report(0, pack(array![entry(0, 100_000, 621)].span()));
     // r1 alone is no quorum: the silence goes on, but it was told.
     assert!(oracle.silent());
     assert_eq!(clearinghouse.told(), 1);
@@ -376,7 +378,9 @@ fn reporters_come_late_and_go_at_once() {
     oracle.set_quorum(3);
     assert_eq!(oracle.quorum(), 3);
     by('r1');
-    refused(safe.report(0, array![entry(0, 100_000, 3_600)].span()), 'ORACLE: not a reporter');
+    refused(
+        safe.report(0, pack(array![entry(0, 100_000, 3_600)].span())), 'ORACLE: not a reporter',
+    );
     // An announcement can be taken back.
     by('admin');
     oracle.add_reporter(person('r5'));
@@ -402,9 +406,181 @@ fn the_bridge_counts_epochs() {
     assert_eq!(oracle.epoch(), 2);
     at(0);
     by('r1');
-    refused(safe.report(0, array![entry(0, 100_000, 0)].span()), 'ORACLE: wrong epoch');
-    refused(safe.report(1, array![entry(0, 100_000, 0)].span()), 'ORACLE: wrong epoch');
-    oracle.report(2, array![entry(0, 100_000, 0)].span());
+    refused(safe.report(0, pack(array![entry(0, 100_000, 0)].span())), 'ORACLE: wrong epoch');
+    refused(safe.report(1, pack(array![entry(0, 100_000, 0)].span())), 'ORACLE: wrong epoch');
+    oracle.report(2, pack(array![entry(0, 100_000, 0)].span()));
+}
+
+/// A market with a mark, its settlement started, the guardian known.
+fn settling() -> IOracleDispatcher {
+    let oracle = listed();
+    all(oracle, 100_000, 0);
+    by('admin');
+    IAccessDispatcher { contract_address: oracle.contract_address }
+        .grant_role(GUARDIAN, person('guardian'));
+    at(10);
+    oracle.start_settlement(0);
+    oracle
+}
+
+fn ends_at(oracle: IOracleDispatcher, name: felt252, price: u64) {
+    by(name);
+    oracle.report_settlement(0, 0, price);
+}
+
+#[test]
+#[feature("safe_dispatcher")]
+fn a_dead_asset_is_settled_by_a_quorum_after_a_delay() {
+    let oracle = settling();
+    let safe = safe(oracle);
+    assert_eq!(oracle.mark(0).status, MarketStatus::Settling);
+    // Ordinary reports are closed.
+    all(oracle, 100_000, 20);
+    assert_eq!((oracle.mark(0).status, oracle.mark(0).accepted_at), (MarketStatus::Settling, START));
+    ends_at(oracle, 'r1', 3_000);
+    assert_eq!(oracle.mark(0).candidate, 0);
+    refused(safe.settle_market(0), 'ORACLE: no settlement price');
+    at(30);
+    ends_at(oracle, 'r2', 3_010);
+    // Of two the one nearest to the last good mark.
+    assert_eq!((oracle.mark(0).candidate, oracle.mark(0).price), (3_010, 100_000));
+    at(30 + 86_399);
+    refused(safe.settle_market(0), 'ORACLE: settled too soon');
+    at(30 + 86_400);
+    by('stranger');
+    oracle.settle_market(0);
+    let mark = oracle.mark(0);
+    assert_eq!((mark.status, mark.price, mark.candidate), (MarketStatus::Settled, 3_010, 0));
+    // For good.
+    at(200_000);
+    assert_eq!((oracle.mark(0).status, oracle.mark(0).price), (MarketStatus::Settled, 3_010));
+    all(oracle, 100_000, 200_000);
+    assert_eq!(oracle.mark(0).price, 3_010);
+    by('admin');
+    refused(safe.freeze(0), 'ORACLE: settled');
+    refused(safe.start_settlement(0), 'ORACLE: settled');
+    refused(safe.release(0), 'ORACLE: not frozen');
+    refused(safe.settle_market(0), 'ORACLE: not settling');
+    by('r1');
+    refused(safe.report_settlement(0, 0, 3_000), 'ORACLE: not settling');
+}
+
+#[test]
+#[feature("safe_dispatcher")]
+fn another_settlement_price_begins_the_delay_anew() {
+    let oracle = settling();
+    let safe = safe(oracle);
+    ends_at(oracle, 'r1', 3_000);
+    ends_at(oracle, 'r2', 3_000);
+    assert_eq!(oracle.mark(0).candidate, 3_000);
+    // The same word again changes nothing, the third one within the spread neither.
+    at(50_000);
+    ends_at(oracle, 'r1', 3_000);
+    ends_at(oracle, 'r3', 3_020);
+    assert_eq!(oracle.mark(0).candidate, 3_000);
+    // Two move on: the median follows, and the day begins again.
+    ends_at(oracle, 'r1', 3_020);
+    assert_eq!(oracle.mark(0).candidate, 3_020);
+    at(86_410);
+    refused(safe.settle_market(0), 'ORACLE: settled too soon');
+    // No quorum within the spread of the median: there is none.
+    ends_at(oracle, 'r1', 2_000);
+    ends_at(oracle, 'r3', 4_000);
+    assert_eq!(oracle.mark(0).candidate, 0);
+    refused(safe.settle_market(0), 'ORACLE: no settlement price');
+}
+
+#[test]
+#[feature("safe_dispatcher")]
+fn a_settlement_is_stopped_by_the_guardian_and_begins_anew_after_it() {
+    let oracle = settling();
+    let safe = safe(oracle);
+    ends_at(oracle, 'r1', 3_000);
+    ends_at(oracle, 'r2', 3_000);
+    by('guardian');
+    oracle.freeze(0);
+    assert_eq!((oracle.mark(0).status, oracle.mark(0).candidate), (MarketStatus::Frozen, 0));
+    at(100_000);
+    refused(safe.settle_market(0), 'ORACLE: not settling');
+    // What was said before does not count the next time.
+    by('admin');
+    oracle.start_settlement(0);
+    ends_at(oracle, 'r1', 3_000);
+    assert_eq!(oracle.mark(0).candidate, 0);
+    by('admin');
+    oracle.freeze(0);
+    at(100_060);
+    oracle.release(0);
+    all(oracle, 101_000, 100_061);
+    assert_eq!((oracle.mark(0).status, oracle.mark(0).price), (MarketStatus::Valid, 101_000));
+}
+
+#[test]
+fn a_removed_reporters_word_on_the_end_is_gone() {
+    let oracle = settling();
+    ends_at(oracle, 'r1', 3_000);
+    ends_at(oracle, 'r2', 3_000);
+    by('admin');
+    oracle.remove_reporter(person('r2'));
+    assert_eq!(oracle.mark(0).candidate, 0);
+    ends_at(oracle, 'r3', 3_000);
+    assert_eq!(oracle.mark(0).candidate, 3_000);
+}
+
+#[test]
+#[feature("safe_dispatcher")]
+fn a_settlement_is_refused_to_whom_and_what_it_must() {
+    let oracle = listed();
+    let safe = safe(oracle);
+    by('admin');
+    refused(safe.start_settlement(0), 'ORACLE: no mark');
+    refused(safe.start_settlement(1), 'ORACLE: unknown market');
+    let oracle = settling();
+    let safe = IOracleSafeDispatcher { contract_address: oracle.contract_address };
+    by('stranger');
+    refused(safe.start_settlement(0), 'ACCESS: not the admin');
+    refused(safe.report_settlement(0, 0, 3_000), 'ORACLE: not a reporter');
+    by('r1');
+    refused(safe.report_settlement(1, 0, 3_000), 'ORACLE: wrong epoch');
+    refused(safe.report_settlement(0, 1, 3_000), 'ORACLE: unknown market');
+    refused(safe.report_settlement(0, 0, 0), 'ORACLE: price is zero');
+    refused(safe.report_settlement(0, 0, 10_000_001), 'ORACLE: price too big');
+    refused(safe.settle_market(1), 'ORACLE: unknown market');
+}
+
+#[test]
+fn a_delay_is_long_enough_for_people() {
+    assert!(Oracle::SETTLEMENT_DELAY >= 3_600);
+    assert!(Oracle::REPORTER_DELAY >= 3_600);
+    assert!(Oracle::FREEZE_DWELL >= 60);
+}
+
+/// What the clearinghouse reads is what everybody reads.
+#[test]
+fn sights_say_what_marks_say() {
+    let oracle = listed();
+    by('admin');
+    oracle.list_market('ETH-USD-PERP', usual());
+    for (second, price) in array![(0, 100_000), (10, 101_000), (20, 92_000), (90, 92_000)] {
+        all(oracle, price, second);
+        for later in array![0_u64, 70] {
+            at(second + later);
+            let mark = *oracle.marks(1).marks[0];
+            let sights = oracle.sights(1);
+            let sight = sight::open(*sights.slots[0], *sights.slots[1], *sights.slots[2]);
+            assert_eq!(sight.valid, mark.status == MarketStatus::Valid);
+            assert_eq!((sight.price, sight.checkpoint), (mark.price, mark.checkpoint));
+            assert_eq!((sight.valid_since, sight.settled), (mark.valid_since, false));
+            assert_eq!(sight.growth, Option::Some(mark.funding_growth));
+            if !sight.valid {
+                assert_eq!((sight.candidate, sight.anchor), (mark.candidate, mark.anchor));
+            }
+        }
+    }
+    // Pending: not Valid, no price.
+    let sights = oracle.sights(2);
+    let sight = sight::open(*sights.slots[0], *sights.slots[1], *sights.slots[2]);
+    assert_eq!((sight.valid, sight.price), (false, 0));
 }
 
 #[test]
@@ -451,7 +627,7 @@ fn the_gas_of_a_round_of_twenty_markets() {
             by(name);
             let before = core::testing::get_available_gas();
             core::gas::withdraw_gas().unwrap();
-            oracle.report(0, entries.span());
+            oracle.report(0, pack(entries.span()));
             println!("{} {}", round, before - core::testing::get_available_gas());
         }
     }

@@ -1,4 +1,5 @@
 use starknet::ContractAddress;
+use crate::oracle::sight::Sights;
 
 /// What one reporter says of one market. 0 is never a price: such an entry is dropped.
 #[derive(Copy, Drop, Serde, PartialEq, Debug)]
@@ -101,7 +102,7 @@ pub struct Marks {
 }
 
 /// The guard of one market. Times in seconds, prices in 1e-8 USD.
-#[derive(Copy, Drop, Serde, PartialEq, Debug)]
+#[derive(Copy, Drop, Serde, PartialEq, Debug, starknet::Store)]
 pub struct Guard {
     pub min_price: u64,
     pub max_price: u64,
@@ -123,17 +124,16 @@ pub struct Guard {
 
 #[starknet::interface]
 pub trait IOracle<TState> {
-    /// One report of one reporter for any number of markets. Reverts for a stranger, another epoch,
-    /// an unknown or repeated market; an entry that may not count is dropped alone, with its
-    /// outcome in the market's event.
-    fn report(ref self: TState, epoch: u64, entries: Span<PriceEntry>);
+    /// One report of one reporter for any number of markets, packed as in `oracle::entries`, pairs
+    /// of markets in rising order. Reverts for a stranger, another epoch, an unknown or repeated
+    /// market; an entry that may not count is dropped alone, with its outcome in the event.
+    fn report(ref self: TState, epoch: u64, entries: Span<felt252>);
 
     fn mark(self: @TState, market: u8) -> Mark;
     /// The marks of the markets whose bits are set. Reverts for a bit of an unlisted market.
-    /// `anchor` and `candidate`
-    /// are 0 where the market is Valid (`mark` gives the anchor always): they bear on a valuation
-    /// only where it is not.
     fn marks(self: @TState, markets: u128) -> Marks;
+    /// The same for contracts, packed (`oracle::sight`).
+    fn sights(self: @TState, markets: u128) -> Sights;
     /// The funding growth of the markets whose bits are set, None where the slot's checksum is
     /// broken.
     fn growths(self: @TState, markets: u128) -> Span<Option<i128>>;
@@ -159,8 +159,18 @@ pub trait IOracle<TState> {
     /// if it never had a mark): a median within a step of the last good mark is taken at once,
     /// another one after its confirmation, and the first mark taken is the new anchor.
     fn release(ref self: TState, market: u8);
-    /// Admin, guardian, sentinel: Frozen at once. On a Frozen market: its dwell time starts anew.
+    /// Admin, guardian, sentinel: Frozen at once. On a Frozen market: its dwell time starts anew. A
+    /// settlement that has not ended is stopped by it.
     fn freeze(ref self: TState, market: u8);
+    /// Admin. A market with a mark whose asset is dead: Settling, ordinary reports are Closed.
+    fn start_settlement(ref self: TState, market: u8);
+    /// A reporter's word on the final price of a Settling market; the last one counts. A quorum
+    /// within max_spread of their median makes it the settlement price, and the delay begins;
+    /// another settlement price begins it anew. Reverts for a stranger, another epoch, a price that
+    /// is 0 or above max_price.
+    fn report_settlement(ref self: TState, epoch: u64, market: u8, price: u64);
+    /// Anyone, after the delay: the settlement price is the mark for good.
+    fn settle_market(ref self: TState, market: u8);
     /// Admin. Announces a reporter, who can be seated after a delay.
     fn add_reporter(ref self: TState, reporter: ContractAddress);
     /// Admin, once the delay since the announcement is over.

@@ -178,20 +178,80 @@ pub fn release(state: State) -> State {
     State { status, anchor_at: 0, round: 0, ..forget(state) }
 }
 
-/// Whether the rules can work with this guard.
+/// The asset is dead: from now on only settlement reports count.
+pub fn start_settlement(state: State, now: u64) -> State {
+    State { status: MarketStatus::Settling, since: now, round: 0, ..forget(state) }
+}
+
+/// The final price that a Settling market's reporters agree on: their median, by rule 2, if a
+/// quorum of them is within max_spread of it.
+pub fn settlement(guard: @Guard, quorum: u8, last_good: u64, values: Span<u64>) -> Option<u64> {
+    match agree(values, quorum, *guard.max_spread_bps, last_good) {
+        Result::Ok(found) => {
+            let mut agreed: u32 = 0;
+            for value in values {
+                if within(*value, found, *guard.max_spread_bps) {
+                    agreed += 1;
+                }
+            }
+            if found != 0 && agreed >= quorum.into() {
+                Option::Some(found)
+            } else {
+                Option::None
+            }
+        },
+        Result::Err(_) => Option::None,
+    }
+}
+
+/// A settlement price was agreed on; the delay begins again unless it is the one that waits. No
+/// agreement: none waits.
+pub fn propose(state: State, found: Option<u64>, now: u64) -> State {
+    let candidate = found.unwrap_or(0);
+    if candidate == state.candidate {
+        state
+    } else {
+        State { candidate, since: now, ..state }
+    }
+}
+
+/// The settlement price is the mark for good. The moment from which the market was Valid says
+/// nothing any more.
+pub fn settle(state: State, now: u64) -> State {
+    let price = state.candidate;
+    State {
+        status: MarketStatus::Settled,
+        price,
+        accepted_at: now,
+        checkpoint: price,
+        checkpoint_at: now,
+        ..forget(state),
+    }
+}
+
+/// Whether the rules can work with this guard, and its numbers fit the slots they are kept in
+/// (`oracle::calm`).
 pub fn is_sound(guard: @Guard) -> bool {
     *guard.min_price > 0
         && *guard.max_price >= *guard.min_price
+        && *guard.max_price < 0x100000000000000
         && *guard.max_age > 0
+        && *guard.max_age < 0x1000
+        && *guard.max_ahead < 0x100
+        && *guard.max_skew < 0x1000
         && *guard.max_mark_age > 0
-        && *guard.max_mark_age < 0x40000
+        && *guard.max_mark_age < 0x1000
         && *guard.drift_window > 0
+        && *guard.drift_window < 0x10000
+        && *guard.confirm_gap < 0x100
+        && *guard.liq_gap < 0x100
         && *guard.confirm_rounds > 0
         && *guard.confirm_rounds < 16
+        && *guard.max_confidence_bps <= 10_000
         && *guard.max_step_bps > 0
         && *guard.max_step_bps <= 10_000
         && *guard.max_drift_bps >= *guard.max_step_bps
-        && *guard.max_funding_rate_ppm <= 1_000_000
+        && *guard.max_funding_rate_ppm < 0x40000
         && *guard.max_gap <= 86_400
 }
 

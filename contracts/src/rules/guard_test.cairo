@@ -6,8 +6,8 @@ use core::poseidon::hades_permutation;
 use crate::oracle::interface::{Guard, MarketStatus, Outcome, PriceEntry};
 use crate::rules::funding::bias_rate;
 use super::guard::{
-    Panel, Seen, State, Verdict, agree, bits, freeze, is_sound, judge, keeps_mark, refusal, release,
-    status, within,
+    Panel, Seen, State, Verdict, agree, bits, freeze, is_sound, judge, keeps_mark, propose, refusal,
+    release, settle, settlement, start_settlement, status, within,
 };
 
 /// A venue of one market and `count` reporters that say what a test lets them say.
@@ -550,7 +550,7 @@ fn sound_guards() {
     guard.confirm_rounds = 16;
     assert!(!is_sound(@guard));
     let mut guard = usual();
-    guard.max_mark_age = 0x40000;
+    guard.max_mark_age = 0x1000;
     assert!(!is_sound(@guard));
     let mut guard = usual();
     guard.max_drift_bps = 499;
@@ -595,7 +595,8 @@ fn extreme_inputs_do_not_panic() {
 }
 
 /// With at most quorum/2 faulty reporters every new mark lies between the last good one and the
-/// honest entries.
+/// honest entries, and is never 0, whatever they say, as often, in whatever order and whenever they
+/// claim to have seen it.
 fn faulty_within_bounds(count: u8, quorum: u8, faulty: u32, seed: felt252) {
     let mut desk = venue_of(count, quorum);
     // The spread rule would hide most of what two of an even count can do.
@@ -620,35 +621,30 @@ fn faulty_within_bounds(count: u8, quorum: u8, faulty: u32, seed: felt252) {
             };
         // Anything, or so near that no other rule stops it.
         let wild: u64 = if draw.high / 0x1000000 % 2 == 0 {
-            1_000 + (draw.high % 300_000).try_into().unwrap()
+            (draw.high % 300_000).try_into().unwrap()
         } else {
             honest_price - 3_000 + (draw.high % 6_000).try_into().unwrap()
         };
+        // From long ago to ahead of time.
+        let claimed: u64 = now + 31 - (draw.low / 0x1000000 % 100).try_into().unwrap();
         let mut index = 0;
         for _ in 0..count {
             // The order in the round turns with each step; every fifth honest report is missing.
             let who = (index + step) % count.into();
-            let before = desk.state.price;
-            if who < faulty {
-                desk.say(who, wild, 0, now, now);
-            } else if (who + step) % 5 != 0 {
+            if who >= faulty && (who + step) % 5 != 0 {
+                let before = desk.state.price;
                 desk.say(who, honest_price, 0, now, now);
+                check_bounds(@desk, faulty, before);
             }
-            let mut low = before;
-            let mut high = before;
-            let mut at = 0;
-            for seen in desk.seen {
-                if at >= faulty {
-                    if *seen.price < low {
-                        low = *seen.price;
-                    }
-                    if *seen.price > high {
-                        high = *seen.price;
-                    }
-                }
-                at += 1;
+            // One of the faulty after every report.
+            let who = (index + step / 2) % faulty;
+            let before = desk.state.price;
+            let last = *desk.seen[who].observed_at;
+            let said = entry(wild + index.into(), 0, claimed + (index / faulty).into());
+            if refusal(@desk.guard, @said, last, now).is_none() {
+                desk.say(who, said.price, 0, said.observed_at, now);
             }
-            assert!(desk.state.price >= low && desk.state.price <= high);
+            check_bounds(@desk, faulty, before);
             if desk.state.accepted_at == now {
                 taken += 1;
             }
@@ -656,6 +652,49 @@ fn faulty_within_bounds(count: u8, quorum: u8, faulty: u32, seed: felt252) {
         }
     }
     assert!(taken > 0);
+}
+
+/// The mark is in the interval of the one before and of what the honest said last.
+fn check_bounds(desk: @Desk, faulty: u32, before: u64) {
+    let mut low = before;
+    let mut high = before;
+    let mut at = 0;
+    for seen in *desk.seen {
+        if at >= faulty && *seen.price != 0 {
+            if *seen.price < low {
+                low = *seen.price;
+            }
+            if *seen.price > high {
+                high = *seen.price;
+            }
+        }
+        at += 1;
+    }
+    let price = *desk.state.price;
+    assert!(price != 0 && price >= low && price <= high);
+}
+
+#[test]
+fn a_settlement_price_needs_a_quorum_near_the_median() {
+    let guard = usual();
+    let agreed = |values: Array<u64>| settlement(@guard, 2, 100_000, values.span());
+    assert_eq!(agreed(array![]), Option::None);
+    assert_eq!(agreed(array![3_000]), Option::None);
+    assert_eq!(agreed(array![3_000, 3_030]), Option::Some(3_030));
+    assert_eq!(agreed(array![3_000, 3_031]), Option::None);
+    assert_eq!(agreed(array![1, 3_000, 3_001]), Option::Some(3_000));
+    assert_eq!(agreed(array![1, 3_000, 9_000]), Option::None);
+    let three = three().state;
+    let started = start_settlement(three, 1010);
+    assert_eq!((started.status, started.since), (MarketStatus::Settling, 1010));
+    let proposed = propose(started, Option::Some(3_000), 1020);
+    assert_eq!((proposed.candidate, proposed.since), (3_000, 1020));
+    assert_eq!(propose(proposed, Option::Some(3_000), 1030), proposed);
+    assert_eq!(propose(proposed, Option::None, 1030).candidate, 0);
+    let settled = settle(proposed, 2000);
+    assert_eq!(
+        (settled.status, settled.price, settled.candidate), (MarketStatus::Settled, 3_000, 0),
+    );
 }
 
 #[test]

@@ -6,7 +6,8 @@ Gas is exact: the chain's time is held and each operation starts from a state th
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from itertools import count
 
@@ -14,18 +15,21 @@ from truemark.account import Account
 from truemark.contract import Contract
 from truemark.deployment import Deployment
 from truemark.errors import TruemarkError
-from truemark.keys import StarkKey, account_address
+from truemark.keys import StarkKey
 from truemark.orders import Order, SignedOrder
 from truemark.receipt import Receipt, parse_receipt
+from truemark.reports import Entry
 from truemark.rpc import AsyncRpc
-from truemark_keeper.reporter import Entry, report_call
+from truemark_keeper.reporter import report_call
 
 from truemark_devnet.accounts import REPORTERS, L2Account, operators
+from truemark_devnet.bench.accounts import declare_account_class, deploy_account, sierra_accounts
 from truemark_devnet.bench.figure import Figure
 from truemark_devnet.build import build
 from truemark_devnet.deploy import deploy, open_venue
 from truemark_devnet.deploy.venue import account_of
 from truemark_devnet.nodes import Nodes, NodeSettings, running_nodes
+from truemark_devnet.paths import checkout
 from truemark_devnet.profile import Profile, load_profile
 
 MARKETS = 20
@@ -34,7 +38,9 @@ _PAIRS = 10
 #: 18 January 2026, 22:00 UTC.
 _START = 1_768_773_600
 #: Of every market, 1e-8 USD; and after a fall that puts a victim under its maintenance margin.
-_PRICE, _FALLEN = 100 * 10**8, 96 * 10**8
+PRICE, _FALLEN = 100 * 10**8, 96 * 10**8
+#: Of funding, ppm for 8 hours.
+_RATE = 100
 #: 1e-6 USD: a trader's margin, and that of one who is to be liquidated.
 _MARGIN, _THIN = 100_000 * 10**6, 1_000 * 10**6
 #: 1e-8 of the base asset: a fill, and all that a victim holds, over all its markets.
@@ -74,26 +80,35 @@ def profile() -> Profile:
     """The default profile with twenty equal markets in place of its own."""
     default = load_profile("default")
     sol = next(market for market in default.markets if market.name == "SOL-USD-PERP")
-    guard = replace(sol.guard, min_price=_PRICE // 100, max_price=_PRICE * 100)
+    guard = replace(sol.guard, min_price=PRICE // 100, max_price=PRICE * 100)
     markets = tuple(
-        replace(sol, name=f"M{number:02}-USD-PERP", listing_price=_PRICE, guard=guard) for number in range(MARKETS)
+        replace(sol, name=f"M{number:02}-USD-PERP", listing_price=PRICE, guard=guard) for number in range(MARKETS)
     )
     return replace(default, name="gas", description="twenty equal markets", markets=markets)
 
 
 async def measure(only: Sequence[str] = tuple(TABLE)) -> list[tuple[str, int]]:
     """L2 gas of each, in order; a fill in a batch is the batch's gas by its fills, rounded up."""
+    async with a_floor() as floor:
+        await floor.prepare()
+        found = []
+        for name in only:
+            async with floor.nodes.undone():
+                found.append((name, await floor.operation(name)))
+        return found
+
+
+@asynccontextmanager
+async def a_floor() -> AsyncIterator[Floor]:
+    """A venue of twenty markets on nodes of its own, Halted and without marks, everybody billed in Sierra gas."""
     with running_nodes(settings=NodeSettings(start_time=_START, hold_time=True)) as nodes:
-        roles = operators(nodes.l2_url)
-        deployment = await deploy(nodes, roles, profile(), build())
+        predeployed = operators(nodes.l2_url)
         async with AsyncRpc(nodes.l2_url) as rpc:
-            floor = _Floor(nodes, deployment, rpc, roles)
-            await floor.prepare()
-            found = []
-            for name in only:
-                async with nodes.undone():
-                    found.append((name, await floor.operation(name)))
-            return found
+            admin = account_of(rpc, predeployed["admin"], nodes.l2_chain_id)
+            cls = await declare_account_class(nodes, rpc, admin, checkout() / "build" / "bench")
+            roles = await sierra_accounts(nodes, rpc, cls, predeployed)
+            deployment = await deploy(nodes, roles, profile(), build())
+            yield Floor(nodes, deployment, rpc, roles, cls.class_hash)
 
 
 @dataclass(frozen=True)
@@ -103,13 +118,14 @@ class _Trader:
 
 
 @dataclass
-class _Floor:
+class Floor:
     """The venue, open, and everybody on it."""
 
     nodes: Nodes
     deployment: Deployment
     rpc: AsyncRpc
     roles: dict[str, L2Account]
+    account_class_hash: int
     traders: list[_Trader] = field(default_factory=list)
     _salts: count[int] = field(default_factory=lambda: count(1))
 
@@ -142,11 +158,8 @@ class _Floor:
             await self.round()
 
     async def _deploy(self, key: StarkKey) -> Account:
-        address = account_address(key.public_key, self.deployment.account_class_hash)
-        await self.nodes.mint(address, 10**22)
-        account = Account(self.rpc, address, key, self.nodes.l2_chain_id)
-        await account.deploy(self.deployment.account_class_hash)
-        return account
+        address = await deploy_account(self.nodes, self.rpc, self.account_class_hash, key)
+        return Account(self.rpc, address, key, self.nodes.l2_chain_id)
 
     async def operation(self, name: str) -> int:
         kind, _, rest = name.removeprefix("gas.").partition("_")
@@ -164,7 +177,8 @@ class _Floor:
         if kind == "liquidation":
             return await self.liquidation(int(rest.split("_")[0]))
         if kind == "round":
-            return sum(receipt.l2_gas for receipt in await self.round())
+            # The mark moves, and funding accrues.
+            return sum(receipt.l2_gas for receipt in await self.round(PRICE + PRICE // 1000, seconds=3))
         if kind == "deposit":
             return (await self.deposit(self.traders[0].account.address, 10**6)).l2_gas
         return await self.withdrawal(together=name == "gas.withdrawal_paid")
@@ -180,7 +194,7 @@ class _Floor:
                 "maker": self._signed(seller, market, False, size, expiry).to_abi(),
                 "taker": self._signed(buyer, market, True, size, expiry).to_abi(),
                 "size": size,
-                "price": _PRICE,
+                "price": PRICE,
             }
             for seller, buyer, market, size in wanted
         ]
@@ -206,7 +220,7 @@ class _Floor:
             market=f"M{market:02}-USD-PERP",
             is_buy=is_buy,
             size=size,
-            limit_price=_PRICE,
+            limit_price=PRICE,
             max_fee_bps=10,
             reduce_only=False,
             post_only=False,
@@ -232,13 +246,16 @@ class _Floor:
         call = self.contract("Clearinghouse").call("liquidate", 0, request)
         return (await self.account("liquidator").execute([call])).l2_gas
 
-    async def round(self, price: int = _PRICE) -> list[Receipt]:
-        """All reporters report all markets, a second later than before."""
-        await self.nodes.increase_time(1)
+    async def round(self, price: int = PRICE, seconds: int = 1) -> list[Receipt]:
+        """All reporters report all markets, some seconds later than before, each a hair from the other."""
+        await self.nodes.increase_time(seconds)
         now = await self.nodes.l2_time()
-        entries = [Entry(market=number, price=price, confidence_bps=5, observed_at=now) for number in range(MARKETS)]
-        call = report_call(self.deployment.address("Oracle"), 0, entries)
-        return [await self.account(role).execute([call]) for role in REPORTERS]
+        receipts = []
+        for offset, role in zip((-1, 0, 1), REPORTERS, strict=True):
+            entries = [Entry(number, price + offset, 5, now, _RATE) for number in range(MARKETS)]
+            call = report_call(self.deployment.address("Oracle"), 0, entries)
+            receipts.append(await self.account(role).execute([call]))
+        return receipts
 
     async def deposit(self, recipient: int, amount: int) -> Receipt:
         """A deposit's message from L1, into a margin account."""

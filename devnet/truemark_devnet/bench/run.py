@@ -23,6 +23,7 @@ FIGURES = {
     "backfill": "backfill",
     "gas": "gas",
     "screen": "screen",
+    "round_gas": "round_gas",
 }
 
 

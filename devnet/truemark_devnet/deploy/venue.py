@@ -25,7 +25,7 @@ from truemark_keeper.wallet import StarkWallet
 from web3 import AsyncHTTPProvider, AsyncWeb3
 
 from truemark_devnet.accounts import REPORTER, L2Account, l1_accounts
-from truemark_devnet.build import Build
+from truemark_devnet.build import UNGUARDED, Build
 from truemark_devnet.deploy.l1 import QUOTA, connect_l1, deploy_l1
 from truemark_devnet.deploy.l2 import declare, deploy_contract
 from truemark_devnet.nodes import Nodes
@@ -70,6 +70,8 @@ async def deploy(
         DeployFailed, L1DeployFailed, L2DeployFailed, TransactionReverted: a step failed; run it again to go on.
         NodeUnavailable: a node does not answer.
     """
+    if unguarded := [key for key in build.classes if key.startswith(UNGUARDED)]:
+        raise DeployFailed(f"{', '.join(unguarded)}: a class without the guards is for tests, no venue declares it")
     salt = salt_of(profile)
     async with AsyncRpc(nodes.l2_url) as rpc:
         admin = account_of(rpc, operators["admin"], nodes.l2_chain_id)

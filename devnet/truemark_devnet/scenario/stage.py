@@ -19,9 +19,10 @@ from truemark.l1 import L1Bridge
 from truemark.models import Destination
 from truemark.orders import Order, SignedOrder
 from truemark.receipt import Receipt
+from truemark.reports import Entry
 from truemark.rpc import AsyncRpc
 from truemark.units import to_price, to_size
-from truemark_keeper.reporter import Entry, report_call
+from truemark_keeper.reporter import report_call
 
 from truemark_devnet.accounts import L2Account, l1_accounts
 from truemark_devnet.build import Build

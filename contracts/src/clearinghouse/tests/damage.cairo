@@ -10,7 +10,6 @@ use crate::clearinghouse::contract::Clearinghouse;
 use crate::clearinghouse::tests::here::enter;
 use crate::clearinghouse::tests::setup::House;
 use crate::oracle::book;
-use crate::oracle::contract::Oracle;
 use crate::oracle::interface::MarketStatus;
 use crate::rules::guard::State;
 
@@ -33,9 +32,7 @@ pub fn read_funding(house: House, market: u8) -> felt252 {
 /// The oracle's slot of a market's growth, likewise.
 pub fn write_growth(house: House, market: u8, slot: felt252) {
     let before = enter(house.oracle.address);
-    let contract = @Oracle::contract_state_for_testing();
-    let base = contract.markets.entry(market).as_ptr().__storage_pointer_address__;
-    book::write_funding(base, slot);
+    book::write_funding(book::place(market), slot);
     set_contract_address(before);
 }
 
@@ -50,9 +47,9 @@ pub fn write_checkpoint(house: House, market: u8, slot: felt252) {
 /// The oracle has this status for the market, and this as its last good mark.
 pub fn put_status(house: House, market: u8, status: MarketStatus, price: u64) {
     let before = enter(house.oracle.address);
-    let contract = @Oracle::contract_state_for_testing();
-    let base = contract.markets.entry(market).as_ptr().__storage_pointer_address__;
-    let (state, max_mark_age) = book::read_state(base);
-    book::write_mark(base, @State { status, price, ..state }, max_mark_age);
+    let at = book::place(market);
+    let guard = book::read_guard(at);
+    let state = book::read_state(at, guard.max_mark_age);
+    book::write_state(at, @state, @State { status, price, ..state }, @guard);
     set_contract_address(before);
 }

@@ -18,6 +18,7 @@ use crate::clearinghouse::trading::{ITrading, Trading};
 use crate::clearinghouse::venue::{IVenue, Venue};
 use crate::clearinghouse::waterfall::{IWaterfall, Waterfall};
 use crate::oracle::contract::Oracle;
+use crate::oracle::entries::pack;
 use crate::oracle::interface::{Guard, IOracle, Mark, PriceEntry};
 use crate::token::contract::CollateralToken;
 use crate::token::interface::{IBridgedToken, IERC20};
@@ -462,7 +463,7 @@ pub impl OracleHereImpl of OracleHereTrait {
     fn report(self: OracleHere, epoch: u64, entries: Span<PriceEntry>) {
         let before = enter(self.address);
         let mut state = Oracle::contract_state_for_testing();
-        IOracle::report(ref state, epoch, entries);
+        IOracle::report(ref state, epoch, pack(entries));
         set_contract_address(before);
     }
 

@@ -1,0 +1,3 @@
+//! What the benches compare with. Declared by tests and benches only.
+
+pub mod single_price;
