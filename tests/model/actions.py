@@ -90,7 +90,7 @@ class Report:
         return Expected(
             events=tuple(
                 (
-                    "MarketReported",
+                    "MarketsReported",
                     {
                         "market": item.market,
                         "outcome": item.outcomes,
@@ -99,7 +99,7 @@ class Report:
                         "price": item.price,
                     },
                 )
-                for item in heard
+                for item in sorted(heard, key=lambda item: item.market)
             )
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,12 @@ from truemark.felt import selector, short_string_text
 from truemark.keys import StarkKey
 from truemark.orders import Order as WireOrder
 from truemark.receipt import Receipt, parse_receipt
+from truemark.reports import Entry, unpack_outcomes
 from truemark.transactions import Call, invoke_v3, with_signature
 from truemark_devnet.accounts import L2Account
 from truemark_devnet.nodes import Nodes
 from truemark_devnet.toolchain import find_tool
-from truemark_keeper.reporter import Entry, report_call
+from truemark_keeper.reporter import report_call
 
 from tests.model.actions import Expected, Message, Step
 from tests.model.clearinghouse import Order, Signed
@@ -30,7 +32,7 @@ from tests.model.oracle import Said
 from tests.model.world import View
 
 WATCHED = {
-    "MarketReported",
+    "MarketsReported",
     "FillSettled",
     "FillRefused",
     "Liquidated",
@@ -253,7 +255,10 @@ class Chain:
                 continue
             decoded = self.abis[contract].decode_event(event.keys, event.data)
             name = decoded.name.rpartition("::")[2]
-            if name in WATCHED:
+            if name == "MarketsReported":
+                for each in unpack_outcomes(decoded.fields["outcomes"]):
+                    yield name, asdict(each)
+            elif name in WATCHED:
                 yield name, {key: _plain(key, value) for key, value in decoded.fields.items()}
 
     # Requests

@@ -116,7 +116,7 @@ class Oracle:
         if any(market >= len(self.markets) for market in markets):
             reasons.add("ORACLE: unknown market")
         if len(set(markets)) < len(markets):
-            reasons.add("ORACLE: repeated market")
+            reasons.add("ORACLE: markets must rise")
         return reasons
 
     def report(self, reporter: str, entries: Sequence[Said], now: int) -> tuple[list[Heard], dict[int, int]]:

@@ -75,9 +75,7 @@ pub mod SinglePrice {
         self.second_key.write(second);
         self.third_key.write(third);
         let numbers = max_age.into() + 0x10000 * (max_skew.into() + 0x10000 * max_step_bps.into());
-        self
-            .guard
-            .write(min_price.into() + SHIFT_64 * max_price.into() + SHIFT_128 * numbers);
+        self.guard.write(min_price.into() + SHIFT_64 * max_price.into() + SHIFT_128 * numbers);
     }
 
     #[abi(embed_v0)]
@@ -105,10 +103,8 @@ pub mod SinglePrice {
             let mut kept = array![];
             for said in [first, second, third].span() {
                 let at = *said.observed_at;
-                if *said.price != 0
-                    && at <= newest
-                    && newest - at <= max_skew
-                    && age(now, at) <= max_age {
+                if *said.price != 0 && at <= newest && newest
+                    - at <= max_skew && age(now, at) <= max_age {
                     kept.append(*said.price);
                 }
             }
@@ -120,9 +116,7 @@ pub mod SinglePrice {
             let (accepted_at, last) = DivRem::div_rem(mark, TWO_64);
             assert(accepted_at <= now.into(), 'PRICE: ahead of time');
             let last: u64 = last.try_into().unwrap();
-            assert(
-                last == 0 || within(found, last, max_step.try_into().unwrap()), 'PRICE: step',
-            );
+            assert(last == 0 || within(found, last, max_step.try_into().unwrap()), 'PRICE: step');
             self.marks.write(market, found.into() + now.into() * SHIFT_64);
             self.emit(PriceSet { market, price: found });
         }

@@ -278,16 +278,12 @@ pub mod Oracle {
     #[abi(embed_v0)]
     impl OracleImpl of IOracle<ContractState> {
         fn report(ref self: ContractState, epoch: u64, entries: Span<felt252>) {
-            let mut venue = self.venue.read();
-            assert(epoch == venue.epoch, 'ORACLE: wrong epoch');
-            let reporter = get_caller_address();
-            let seat = self.seats.read(reporter);
-            assert(seat != 0, 'ORACLE: not a reporter');
+            let (mut venue, reporter, seat) = self.reporter_in(epoch);
             let now = get_block_timestamp();
             assert(now < MAX_TIME, 'ORACLE: time too big');
             self.end_silence(ref venue, now);
 
-            let desk = desk_of(@venue, seat - 1, now);
+            let desk = desk_of(@venue, seat, now);
             let count: u128 = venue.market_count.into();
             let (even_pairs, odd_pairs) = ((count + 1) / 2, count / 2);
             let mut terms = BoxTrait::new(calm::open_terms(0, now.into()));
@@ -520,17 +516,13 @@ pub mod Oracle {
         }
 
         fn report_settlement(ref self: ContractState, epoch: u64, market: u8, price: u64) {
-            let venue = self.venue.read();
-            assert(epoch == venue.epoch, 'ORACLE: wrong epoch');
-            let reporter = get_caller_address();
-            let seat = self.seats.read(reporter);
-            assert(seat != 0, 'ORACLE: not a reporter');
+            let (venue, reporter, seat) = self.reporter_in(epoch);
             self.assert_listed(market);
             let (at, guard, state) = self.read_market(market);
             assert(state.status == MarketStatus::Settling, 'ORACLE: not settling');
             assert(price != 0, 'ORACLE: price is zero');
             assert(price <= guard.max_price, 'ORACLE: price too big');
-            self.settlements.write((market, seat - 1), price);
+            self.settlements.write((market, seat), price);
             self.propose(market, at, @guard, state, @venue, reporter, price);
         }
 
@@ -693,6 +685,16 @@ pub mod Oracle {
             let at = book::place(market);
             let guard = book::read_guard(at);
             (at, guard, book::read_state(at, guard.max_mark_age))
+        }
+
+        /// The caller, a reporter, and its seat; the epoch must be the current one.
+        fn reporter_in(self: @ContractState, epoch: u64) -> (VenueSlot, ContractAddress, u8) {
+            let venue = self.venue.read();
+            assert(epoch == venue.epoch, 'ORACLE: wrong epoch');
+            let reporter = get_caller_address();
+            let seat = self.seats.read(reporter);
+            assert(seat != 0, 'ORACLE: not a reporter');
+            (venue, reporter, seat - 1)
         }
 
         fn assert_listed(self: @ContractState, market: u8) {

@@ -8,11 +8,11 @@ use crate::access::GUARDIAN;
 use crate::access::interface::{IAccessDispatcher, IAccessDispatcherTrait};
 use crate::oracle::contract::Oracle;
 use crate::oracle::entries::pack;
-use crate::oracle::sight;
 use crate::oracle::interface::{
     Guard, IOracleDispatcher, IOracleDispatcherTrait, IOracleSafeDispatcher,
     IOracleSafeDispatcherTrait, MarketStatus, PriceEntry,
 };
+use crate::oracle::sight;
 
 const START: u64 = 1_700_000_000;
 const BTC: felt252 = 'BTC-USD-PERP';
@@ -436,7 +436,9 @@ fn a_dead_asset_is_settled_by_a_quorum_after_a_delay() {
     assert_eq!(oracle.mark(0).status, MarketStatus::Settling);
     // Ordinary reports are closed.
     all(oracle, 100_000, 20);
-    assert_eq!((oracle.mark(0).status, oracle.mark(0).accepted_at), (MarketStatus::Settling, START));
+    assert_eq!(
+        (oracle.mark(0).status, oracle.mark(0).accepted_at), (MarketStatus::Settling, START),
+    );
     ends_at(oracle, 'r1', 3_000);
     assert_eq!(oracle.mark(0).candidate, 0);
     refused(safe.settle_market(0), 'ORACLE: no settlement price');

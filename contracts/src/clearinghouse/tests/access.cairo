@@ -16,9 +16,7 @@ fn a_stranger_may_nothing() {
     let safe = safe(house);
     by('stranger');
     refused(safe.settle(0, array![].span()), 'ACCESS: not the operator');
-    refused(
-        safe.deleverage(0, person('alice'), 0, array![].span()), 'ACCESS: not the operator',
-    );
+    refused(safe.deleverage(0, person('alice'), 0, array![].span()), 'ACCESS: not the operator');
     refused(safe.set_mode(Mode::Halted, 0), 'ACCESS: may not stop');
     refused(safe.set_mode(Mode::Full, 'report'), 'ACCESS: not the admin');
     refused(safe.end_silence(), 'VENUE: not the oracle');
