@@ -65,6 +65,9 @@ class Venue:
     backstopped: list[int] = field(default_factory=list)
     #: Why the backstop takes nobody.
     closed: str | None = None
+    #: L2 gas that a request takes, and that a transaction may take.
+    gas: int = 0
+    bound: int = 10**9
 
     async def book(self) -> Book:
         accounts = tuple(self.accounts.values())
@@ -93,13 +96,17 @@ class Venue:
         assert epoch == 0
         assert len(data) == 4 * count
         self.block += 1
+        if count * self.gas > self.bound:
+            reason = f"Insufficient max L2Gas: max amount: {self.bound}, actual used: {count * self.gas}"
+            return Outcome(self.block, self.block, (self.block,), self.block, reason, {"events": []})
         batch, events = [], []
         for number in range(count):
             address, market_number, max_size, limit = data[4 * number : 4 * number + 4]
             batch.append((address, market_number))
             events.append(self.liquidate(address, market_number, max_size, limit))
         self.batches.append(batch)
-        return Outcome(self.block, self.block, (self.block,), self.block, None, {"events": events})
+        receipt = {"events": events, "execution_resources": {"l2_gas": count * self.gas}}
+        return Outcome(self.block, self.block, (self.block,), self.block, None, receipt)
 
     async def backstop_refusal(self, epoch: int, account: int) -> str | None:
         return self.closed
@@ -224,6 +231,25 @@ def test_a_refusal_is_reported_and_not_asked_again() -> None:
     assert "refused" in sweep.refused[0].reason
     assert sorted(item.account for item in sweep.liquidated) == [1, 5]
     assert [batch[0][0] for batch in venue.batches] == [2, 1, 5]
+
+
+def crowd(count: int, gas: int, bound: int = 10**9) -> Venue:
+    people = {n: account(n, -98 * USD, (0, ONE)) for n in range(1, count + 1)}
+    return Venue({0: market(0, 100 * ONE)}, people, gas=gas, bound=bound)
+
+
+def test_batches_are_as_large_as_their_gas_allows() -> None:
+    venue = crowd(100, gas=10)
+    assert len(run(venue, batch_size=5, batch_gas=400).liquidated) == 100
+    assert [len(batch) for batch in venue.batches] == [5, 40, 40, 15]
+
+
+def test_a_batch_that_ran_out_of_gas_is_tried_in_halves() -> None:
+    venue = crowd(20, gas=10, bound=70)
+    sweep = run(venue, batch_size=20, batch_gas=60)
+    assert [outcome.succeeded for outcome in sweep.transactions] == [False, False, True, True, True, True]
+    assert [len(batch) for batch in venue.batches] == [5, 5, 6, 4]
+    assert len(sweep.liquidated) == 20
 
 
 def test_under_water_at_the_mark_alone_is_not_enough() -> None:

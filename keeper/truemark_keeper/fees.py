@@ -10,6 +10,9 @@ from truemark.units import U64_MAX
 
 __all__ = ["Bound", "FeeCeiling", "FeePolicy", "Fees", "default_policy"]
 
+#: L2 gas of one transaction.
+L2_GAS = 200_000_000
+
 
 class FeeCeiling(TruemarkError, RuntimeError):
     """The price that the network asks is above the most that the policy allows."""
@@ -56,12 +59,13 @@ def _up(value: int, percent: int) -> int:
     return -(-value * (100 + percent) // 100)
 
 
-def default_policy() -> FeePolicy:
-    """Ample for starknet-devnet's default prices: 200 million L2 gas, and the L1 gas that an L2->L1 message needs."""
+def default_policy(l2_gas: int = L2_GAS) -> FeePolicy:
+    """Ample for starknet-devnet's default prices: so much L2 gas, and the L1 gas that an L2->L1 message needs. An
+    account must hold what all of the gas would cost at the most that is paid for it."""
     return FeePolicy(
         Fees(
             l1_gas=Bound(max_amount=100_000, max_price=10**12),
             l1_data_gas=Bound(max_amount=20_000, max_price=10**12),
-            l2_gas=Bound(max_amount=200_000_000, max_price=10**11),
+            l2_gas=Bound(max_amount=l2_gas, max_price=10**11),
         )
     )

@@ -10,6 +10,7 @@ from typing import Protocol
 from truemark.felt import selector
 from truemark.transactions import Call
 
+from truemark_keeper.batching import Batches, for_want_of_gas
 from truemark_keeper.book import AccountState, Book, BookReader, Liquidated, LiquidationRefused
 from truemark_keeper.reporter import Sender
 from truemark_keeper.screen import Sieve, UnderWater, failed, screen
@@ -19,6 +20,8 @@ log = logging.getLogger(__name__)
 
 BPS = 10_000
 MAX_SIZE = 2**63 - 1
+#: L2 gas of one transaction: three quarters of what the queue allows one by default.
+BATCH_GAS = 150_000_000
 
 #: The keeper's own opinion of a market's price by name, 1e-8 USD, not from the chain; None: it has none.
 OwnPrice = Callable[[str], Awaitable[int | None]]
@@ -90,7 +93,8 @@ class Liquidator:
         own_price: the keeper's independent price. A market of which it has none is left alone.
         max_disagreement_bps: the most that mark and own price may differ, of the own price.
         limit_slack_bps: how far from the mark, against the keeper, a price is still taken.
-        batch_size: requests in one transaction.
+        batch_size: requests in the first transaction; what it costs gives the size of the next ones.
+        batch_gas: L2 gas that a transaction is to stay below, well under the bound that `sender` signs.
         max_passes: an account that is still under water after one market was taken is looked at again, this often.
         backstop: what no liquidator wants any more (V < R/3) is handed to the vault after this was asked; None: it is
             left to others.
@@ -107,6 +111,7 @@ class Liquidator:
         max_disagreement_bps: int = 100,
         limit_slack_bps: int = 50,
         batch_size: int = 20,
+        batch_gas: int = BATCH_GAS,
         max_passes: int = 20,
         backstop: BackstopReader | None = None,
     ) -> None:
@@ -117,7 +122,7 @@ class Liquidator:
         self._own_price = own_price
         self._max_disagreement_bps = max_disagreement_bps
         self._limit_slack_bps = limit_slack_bps
-        self._batch_size = batch_size
+        self._batches = Batches(batch_size, batch_gas)
         self._max_passes = max_passes
         self._backstop = backstop
         self._sieve = Sieve()
@@ -140,12 +145,19 @@ class Liquidator:
             requests = await self._requests(book, tried, vetoed)
             if not requests:
                 break
-            for start in range(0, len(requests), self._batch_size):
-                batch = requests[start : start + self._batch_size]
+            waiting = requests
+            while waiting:
+                batch = waiting[: self._batches.size]
                 call = liquidate_many_call(self._clearinghouse, book.epoch, batch)
                 outcome = await self._sender.execute([call], timeout)
                 transactions.append(outcome)
+                if len(batch) > 1 and for_want_of_gas(outcome.revert_reason):
+                    log.warning("a batch ran out of gas", extra={"hash": hex(outcome.hash), "requests": len(batch)})
+                    self._batches.ran_out(len(batch))
+                    continue
+                waiting = waiting[len(batch) :]
                 done, not_done = self._split(outcome)
+                self._batches.took(len(done), _gas(outcome))
                 liquidated += done
                 refused += not_done
                 taken = {(item.account, item.market) for item in done}
@@ -268,3 +280,9 @@ class Liquidator:
             [event for event in events if isinstance(event, Liquidated)],
             [event for event in events if isinstance(event, LiquidationRefused)],
         )
+
+
+def _gas(outcome: Outcome) -> int:
+    """L2 gas that it took; 0: its receipt does not say."""
+    resources = outcome.receipt.get("execution_resources", {})
+    return int(resources.get("l2_gas", 0)) if outcome.succeeded else 0

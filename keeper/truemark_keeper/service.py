@@ -18,7 +18,7 @@ from truemark.rpc import AsyncRpc, NodeUnavailable, RpcError
 from truemark_keeper.accounts import BadEvents
 from truemark_keeper.building import build_sources
 from truemark_keeper.config import BadConfig, KeeperConfig
-from truemark_keeper.fees import FeeCeiling
+from truemark_keeper.fees import L2_GAS, FeeCeiling, FeePolicy, default_policy
 from truemark_keeper.history import RoundHistory
 from truemark_keeper.keystore import environment
 from truemark_keeper.liquidator import Liquidator, Sweep
@@ -191,13 +191,21 @@ async def keeper(config: KeeperConfig, key: StarkKey) -> AsyncIterator[Keeper]:
         await check_chain(rpc, deployment, address)
         opinion = await stack.enter_async_context(opinion_of(config, deployment, rpc))
         wallet = StarkWallet(address, key, deployment.l2_chain_id)
-        queue = await stack.enter_async_context(TransactionQueue(wallet, rpc, journal=config.journal))
+        queue = await stack.enter_async_context(
+            TransactionQueue(wallet, rpc, fees=_fees(config), journal=config.journal)
+        )
         if config.monitoring.port is not None:
             collector = KeeperCollector(board, opinion, lambda: queue.in_flight)
             timing = {"interval": config.interval, "timeout": config.timeout}
             port = await stack.enter_async_context(shown(config.monitoring.port, board, collector, **timing))
             log.info("metrics", extra={"at": f"http://127.0.0.1:{port}/metrics"})
         yield assembled(config, deployment, rpc, queue, address, opinion, board)
+
+
+def _fees(config: KeeperConfig) -> FeePolicy:
+    """A liquidator's transactions may need more gas than others, and up to twice what they are planned for."""
+    planned = config.liquidator.batch_gas if "liquidator" in config.roles else 0
+    return default_policy(max(L2_GAS, 2 * planned))
 
 
 def assembled(
@@ -231,6 +239,7 @@ def assembled(
         max_disagreement_bps=config.liquidator.max_disagreement_bps,
         limit_slack_bps=config.liquidator.limit_slack_bps,
         batch_size=config.liquidator.batch_size,
+        batch_gas=config.liquidator.batch_gas,
         backstop=reader,
     )
     sentinel = Sentinel(

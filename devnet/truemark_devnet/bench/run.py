@@ -24,6 +24,7 @@ FIGURES = {
     "gas": "gas",
     "screen": "screen",
     "round_gas": "round_gas",
+    "liquidate": "liquidate",
 }
 
 
