@@ -58,7 +58,7 @@ def test_everything_is_read_and_paths_are_beside_the_file(tmp_path: Path) -> Non
     assert source.replay == tmp_path / "day.csv"
     assert (source.reporter, source.start, source.interpolate) == (2, "first", False)
     assert (source.confidence_bps, config.liquidator.max_disagreement_bps) == (7, 50)
-    assert (config.liquidator.batch_size, config.liquidator.batch_gas) == (20, 320_000_000)
+    assert (config.liquidator.batch_size, config.liquidator.batch_gas) == (20, 400_000_000)
 
 
 def test_the_rest_has_defaults(tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ class LiquidatorSettings:
     limit_slack_bps: int = 50
     batch_size: int = 20
     #: L2 gas of one transaction.
-    batch_gas: int = 320_000_000
+    batch_gas: int = 400_000_000
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ def _liquidator(top: Table) -> LiquidatorSettings:
         max_disagreement_bps=table.number("max_disagreement_bps", 100, least=0),
         limit_slack_bps=table.number("limit_slack_bps", 50, least=0),
         batch_size=table.number("batch_size", 20, least=1),
-        batch_gas=table.number("batch_gas", 320_000_000, least=1),
+        batch_gas=table.number("batch_gas", 400_000_000, least=1),
     )
 
 

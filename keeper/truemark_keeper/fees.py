@@ -12,6 +12,9 @@ __all__ = ["Bound", "FeeCeiling", "FeePolicy", "Fees", "default_policy"]
 
 #: L2 gas of one transaction.
 L2_GAS = 200_000_000
+#: A transaction is allowed so much less L1 data gas, which is for what it writes: liquidations take about 19,000 L2 gas
+#: for each of it.
+L2_PER_DATA_GAS = 10_000
 
 
 class FeeCeiling(TruemarkError, RuntimeError):
@@ -60,12 +63,12 @@ def _up(value: int, percent: int) -> int:
 
 
 def default_policy(l2_gas: int = L2_GAS) -> FeePolicy:
-    """Ample for starknet-devnet's default prices: so much L2 gas, and the L1 gas that an L2->L1 message needs. An
-    account must hold what all of the gas would cost at the most that is paid for it."""
+    """Ample for starknet-devnet's default prices: so much L2 gas, data gas with it, and the L1 gas that a message to L1
+    needs. An account must hold what all of the gas would cost at the most that is paid for it."""
     return FeePolicy(
         Fees(
             l1_gas=Bound(max_amount=100_000, max_price=10**12),
-            l1_data_gas=Bound(max_amount=20_000, max_price=10**12),
+            l1_data_gas=Bound(max_amount=l2_gas // L2_PER_DATA_GAS, max_price=10**12),
             l2_gas=Bound(max_amount=l2_gas, max_price=10**11),
         )
     )

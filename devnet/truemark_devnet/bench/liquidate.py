@@ -20,12 +20,13 @@ from truemark.errors import TruemarkError
 from truemark.keys import StarkKey, account_address
 from truemark.orders import Order, SignedOrder
 from truemark.receipt import Receipt
+from truemark.reports import Entry
 from truemark.rpc import AsyncRpc
 from truemark.transactions import Call
 from truemark_keeper.config import LiquidatorSettings
 from truemark_keeper.fees import default_policy
 from truemark_keeper.liquidator import Liquidator, Sweep
-from truemark_keeper.reporter import Entry, report_call
+from truemark_keeper.reporter import report_call
 from truemark_keeper.transactions import TransactionQueue
 from truemark_keeper.venue import VenueReader
 from truemark_keeper.wallet import StarkWallet
