@@ -8,10 +8,11 @@ PACKAGES := client/truemark keeper/truemark_keeper devnet/truemark_devnet
 # One test or figure: `make bench ONLY=signing`, `make prove ONLY=contracts`.
 ONLY ?=
 
-.PHONY: help demo test deep prove lint format contracts bench tools clean
+.PHONY: help demo demo-incident test deep prove lint format contracts bench tools clean
 
 help:
 	@echo "make demo       builds what is missing, then runs a real day on two local nodes"
+	@echo "make demo-incident  a database upgrade under running keepers, on a venue without guards and on a guarded one"
 	@echo "make test       builds what is missing, then the tests (below 10 minutes)"
 	@echo "make deep       the tests that take longer (below 25 minutes)"
 	@echo "make prove      the properties on many more examples, as long as you like; ONLY=name for one"
@@ -39,6 +40,9 @@ contracts: tools
 
 demo: contracts
 	@$(BIN)/truemark demo
+
+demo-incident: contracts
+	@$(BIN)/truemark demo-incident
 
 test: contracts
 	@$(BIN)/truemark devnet contracts --test

@@ -12,10 +12,11 @@ from truemark_devnet.deploy.venue import DeployFailed, deploy
 from truemark_devnet.profile import load_profile
 
 
-def test_a_deployment_refuses_them_before_it_sends_anything() -> None:
+@pytest.mark.parametrize("place", ["UnguardedOracle", "Oracle"])
+def test_a_deployment_refuses_them_before_it_sends_anything(place: str) -> None:
     name = "UnguardedOracle"
     cls = ContractClass(name, 1, 2, Path("none"), Path("none"), 0, 0)
-    build = Build(classes={name: cls}, test_classes={}, l1={})
+    build = Build(classes={place: cls}, test_classes={}, l1={})
     nobody = cast("Any", None)
     with pytest.raises(DeployFailed, match="UnguardedOracle: a class without the guards"):
         asyncio.run(deploy(nobody, {}, load_profile("default"), build))

@@ -43,6 +43,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(devnet, name="devnet")
     app.add_typer(scenario, name="scenario")
     app.command("demo")(demo)
+    app.command("demo-incident")(demo_incident)
     app.command("bench")(bench)
     app.command("upgrade")(upgrade)
 
@@ -352,6 +353,18 @@ def demo(
     run = _part("truemark_devnet.demo.day", "run")
     with interruptible():
         run(fast=fast, report=report, console=Console())
+
+
+def demo_incident(
+    sqlite: Annotated[bool, typer.Option("--sqlite", help="On a SQLite file instead of a PostgreSQL server.")] = False,
+    report: Annotated[Path, typer.Option(help="Where the report goes.")] = Path("incident-report.html"),
+) -> None:
+    """Replays a database upgrade under running keepers, on a venue without guards and on a guarded one."""
+    from truemark_devnet.processes import interruptible
+
+    run = _part("truemark_devnet.incident.command", "run")
+    with interruptible():
+        run(sqlite=sqlite, report=report, console=Console())
 
 
 def bench(

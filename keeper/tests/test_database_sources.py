@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
-import tempfile
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from postgres_server import PostgresServer, find_postgres
+from truemark_devnet.postgres_server import PostgresServer, find_postgres, running_postgres
 from truemark_keeper.sources import (
     Database,
     DatabaseSource,
@@ -107,6 +106,7 @@ async def test_an_interruption_puts_it_back_on_probation(interruption: str) -> N
         stub.fingerprint = "two"
     stub.rows = [(BTC, "0", 10), (ETH, "0", 10)]
     assert await prices(source, 10) == {}
+    assert {market: doubt.price for market, doubt in source.doubts.items()} == {BTC: 0, ETH: 0}
     assert source.probation.cause == (
         "connection refused" if interruption == "error" else "the schema or the server changed"
     )
@@ -114,6 +114,7 @@ async def test_an_interruption_puts_it_back_on_probation(interruption: str) -> N
     stub.rows = [(BTC, "100", 9)]
     assert await prices(source, 11) == {}
     assert source.withheld == {BTC: "observed before the interruption"}
+    assert source.doubts == {}
     await serve(source, stub, 12)
     stub.rows = [(BTC, "100", 20)]
     assert await prices(source, 20) == {BTC: 100 * USD}
@@ -235,21 +236,10 @@ async def test_sqlite_that_cannot_be_read_is_an_error_and_is_never_written(tmp_p
 
 @pytest.fixture(scope="module")
 def postgres() -> Iterator[PostgresServer]:
-    binaries = find_postgres()
-    if binaries is None:
+    if find_postgres() is None:
         pytest.skip("no PostgreSQL server on this machine (Debian: apt install postgresql)")
-    # Below /tmp: a socket's path may have 107 bytes, and a server that does not run as root must reach it.
-    with tempfile.TemporaryDirectory(prefix="truemark-postgres-") as folder:
-        Path(folder).chmod(0o711)
-        home = Path(folder) / "server"
-        home.mkdir()
-        server = PostgresServer(binaries, home)
-        server.create()
-        server.start()
-        try:
-            yield server
-        finally:
-            server.stop()
+    with running_postgres() as server:
+        yield server
 
 
 async def run_sql(server: PostgresServer, *statements: str) -> None:

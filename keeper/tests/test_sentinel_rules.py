@@ -29,6 +29,7 @@ from truemark_keeper.sentinel import (
 from truemark_keeper.sentinel.rules import breaks_between, breaks_in, funding_bound
 from truemark_keeper.sentinel.sight import GuardSight
 from truemark_keeper.slots import Outcome
+from truemark_keeper.sources import Doubt
 
 HOUSE, BTC, USD = 0xC1EA, "BTC-USD-PERP", 10**8
 GUARD = GuardSight(max_rate_ppm=20_000, max_gap=30, max_drift_bps=3_000)
@@ -168,6 +169,8 @@ class Case:
     sentinel: Sentinel
     incidents: IncidentFolder
     own: dict[str, int | None]
+    #: What a database on probation says.
+    doubts: list[Doubt]
 
     @property
     def modes(self) -> list[StopMode]:
@@ -177,6 +180,7 @@ class Case:
 @pytest.fixture
 def case(tmp_path: Path) -> Case:
     chain, own = Chain(), {BTC: 100 * USD}
+    doubts: list[Doubt] = []
     incidents = IncidentFolder(tmp_path / "incidents")
 
     async def price(name: str, now: int) -> int | None:
@@ -189,9 +193,10 @@ def case(tmp_path: Path) -> Case:
         incidents=incidents,
         deployment="test",
         price=price,
+        doubts=lambda: doubts,
         terms=SentinelTerms(sentinel_bps=500, sentinel_secs=30, max_block_gap=100),
     )
-    return Case(chain, sentinel, incidents, own)  # type: ignore[arg-type]
+    return Case(chain, sentinel, incidents, own, doubts)  # type: ignore[arg-type]
 
 
 async def test_every_block_is_looked_at_once_and_a_quiet_venue_is_left_alone(case: Case) -> None:
@@ -203,6 +208,35 @@ async def test_every_block_is_looked_at_once_and_a_quiet_venue_is_left_alone(cas
     assert (await case.sentinel.step(6)).blocks == ()
     assert case.chain.read == [0, 1, 2]
     assert case.incidents.all() == ()
+
+
+@pytest.mark.parametrize(
+    ("price", "status", "stops"),
+    [
+        (0, "Valid", True),
+        (94 * USD, "Valid", True),
+        # As far as an honest source may be: a restart in a moving market stops nobody.
+        (96 * USD, "Valid", False),
+        (0, "Stale", False),
+    ],
+)
+async def test_a_database_on_probation_that_contradicts_a_mark_in_use_stops_new_risk(
+    case: Case, price: int, status: str, stops: bool
+) -> None:
+    await case.sentinel.step(0)
+    case.doubts.append(Doubt("venue", BTC, price, 100 * USD, "the schema changed", 3))
+    case.chain.mine(markets=market(status=status))
+    watch = await case.sentinel.step(5)
+    assert case.modes == ([StopMode.CANCEL_ONLY] if stops else [])
+    if stops:
+        assert watch.incident is not None
+        (evidence,) = watch.incident.evidence
+        assert evidence.broken.rule == "database and mark"
+        assert (evidence.broken.values["cause"], evidence.broken.values["said"]) == ("the schema changed", price)
+        assert evidence.affected == (0xA11CE,)
+        # It goes on: no second stop for it.
+        await case.sentinel.step(6)
+        assert len(case.modes) == 1
 
 
 async def test_a_break_halts_the_venue_once_and_writes_down_who_is_affected(case: Case) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from truemark_keeper.hours import Closing
 from truemark_keeper.judging import Anchor, Bounds, Rules, Said, Verdict, aggregate, anchored
-from truemark_keeper.sources import Quote, SourceError, WatchedSource
+from truemark_keeper.sources import DatabaseSource, Doubt, Quote, SourceError, WatchedSource
 from truemark_keeper.validity import Action, Validity
 
 log = logging.getLogger(__name__)
@@ -55,6 +55,14 @@ class Opinion:
     def latest(self) -> Mapping[str, Verdict]:
         """The verdicts formed last, by market."""
         return self._formed[1]
+
+    @property
+    def doubts(self) -> tuple[Doubt, ...]:
+        """What databases on probation said against the chain, when they were asked last."""
+        inner = [source.inner for source in self.sources]
+        return tuple(
+            doubt for source in inner if isinstance(source, DatabaseSource) for doubt in source.doubts.values()
+        )
 
     async def verdicts(self, markets: Sequence[str], now: int) -> dict[str, Verdict]:
         """A verdict on each of `markets` at `now` (seconds). A source that fails costs its own voice only.

@@ -249,6 +249,7 @@ def assembled(
         incidents=IncidentFolder(config.sentinel.incidents),
         deployment=deployment.name,
         price=lambda market, now: opinion.price(market, now, Action.ACCUSE),
+        doubts=lambda: opinion.doubts,
         terms=config.sentinel.terms,
     )
     monitoring = config.monitoring

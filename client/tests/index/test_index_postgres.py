@@ -2,51 +2,24 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from truemark.index import BadIndex, EventFilter, Follower, Index
 from truemark.index import tables as t
+from truemark_devnet.postgres_server import find_postgres, running_postgres
 
 from .contents import contents
 from .test_index_constructed import EMITTER, PING, Chain
 
-_SERVER = Path(__file__).parents[3] / "keeper" / "tests" / "postgres_server.py"
-
-
-def _server_module() -> Any:
-    spec = importlib.util.spec_from_file_location("postgres_server_of_keeper", _SERVER)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
 
 @pytest.fixture(scope="module")
 def postgres_url() -> Iterator[str]:
-    module = _server_module()
-    binaries = module.find_postgres()
-    if binaries is None:
+    if find_postgres() is None:
         pytest.skip("no PostgreSQL server is installed")
-    # Below /tmp: a socket's path is short, and a server that does not run as root must reach it.
-    with tempfile.TemporaryDirectory(prefix="truemark-postgres-") as folder:
-        Path(folder).chmod(0o711)
-        home = Path(folder) / "server"
-        home.mkdir()
-        server = module.PostgresServer(binaries, home)
-        server.create()
-        server.start()
-        try:
-            yield server.url.replace("postgresql://", "postgresql+psycopg://")
-        finally:
-            server.stop()
+    with running_postgres() as server:
+        yield server.url.replace("postgresql://", "postgresql+psycopg://")
 
 
 @pytest.fixture

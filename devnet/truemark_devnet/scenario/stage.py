@@ -170,10 +170,17 @@ class Stage:
 
 
 async def set_up(
-    nodes: Nodes, rpc: AsyncRpc, roles: Mapping[str, L2Account], built: Build, scenario: Scenario, plan: Plan
+    nodes: Nodes,
+    rpc: AsyncRpc,
+    roles: Mapping[str, L2Account],
+    built: Build,
+    scenario: Scenario,
+    plan: Plan,
+    *,
+    unguarded: bool = False,
 ) -> Stage:
     """Deploys the scenario's venue, opens it, funds its accounts, opens their positions, and stands at 0 s with a mark
-    of every market.
+    of every market. `unguarded`: the build may have classes without the guards.
 
     Raises:
         SetupFailed: an account cannot be brought into its positions.
@@ -182,7 +189,7 @@ async def set_up(
     panel = panel_of(roles, scenario.reporters)
     before = max(plan.first_mark.values())
     others = {role: member for role, member in roles.items() if not role.startswith(("reporter-", "spare-"))}
-    deployment = await deploy(nodes, {**others, **panel}, plan.profile, built, name=scenario.name)
+    deployment = await deploy(nodes, {**others, **panel}, plan.profile, built, name=scenario.name, unguarded=unguarded)
 
     def account(member: L2Account) -> Account:
         return account_of(rpc, member, nodes.l2_chain_id)

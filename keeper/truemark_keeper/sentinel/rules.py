@@ -14,6 +14,7 @@ from truemark.funding import accrual
 
 from truemark_keeper.judging import BPS, within
 from truemark_keeper.sentinel.sight import GuardSight, MarketSight, Sight, StopMode
+from truemark_keeper.sources import Doubt
 
 #: Statuses in which a mark is used: someone could be liquidated on it, or soon be.
 IN_USE = frozenset({"Valid", "Suspect"})
@@ -159,6 +160,32 @@ def mark_break(sight: Sight, market: MarketSight, own: int, since: int, now: int
         f"the mark {market.price} is off the keeper's own price {own}, for {now - since} s",
         market.name,
         {"mark": market.price, "own_price": own, "since": since, "status": market.status},
+    )
+
+
+def doubt_is_grave(market: MarketSight, doubt: Doubt, terms: SentinelTerms) -> bool:
+    """Whether the operator's own database says something else than a mark in use, as far off as the
+    independent price may not be. Zero is off every mark."""
+    return mark_is_off(market, doubt.price, terms)
+
+
+def doubt_break(sight: Sight, market: MarketSight, doubt: Doubt, now: int) -> Break:
+    return Break(
+        "database and mark",
+        sight.block,
+        now,
+        StopMode.CANCEL_ONLY,
+        f"{doubt.source} says {doubt.price} after this: {doubt.cause}; the mark is {market.price}. It does not count, "
+        "but what else reads that database may believe it",
+        market.name,
+        {
+            "source": doubt.source,
+            "cause": doubt.cause,
+            "since": doubt.since,
+            "said": doubt.price,
+            "mark": market.price,
+            "status": market.status,
+        },
     )
 
 

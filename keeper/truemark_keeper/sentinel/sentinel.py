@@ -23,12 +23,15 @@ from truemark_keeper.sentinel.rules import (
     SentinelTerms,
     breaks_between,
     breaks_in,
+    doubt_break,
+    doubt_is_grave,
     mark_break,
     mark_is_off,
     no_block_break,
 )
 from truemark_keeper.sentinel.sight import GuardSight, MarketSight, Sight, StopMode
 from truemark_keeper.slots import Outcome, QueueClosed, TransactionDisplaced, TransactionRefused
+from truemark_keeper.sources import Doubt
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +40,8 @@ NOT_SENT = (TransactionRefused, TransactionDisplaced, FeeCeiling, QueueClosed, T
 
 #: The independent price of a market by name at a time, 1e-8 USD, fit to accuse by; None: there is none now.
 IndependentPrice = Callable[[str, int], Awaitable[int | None]]
+#: What the sources behind it said against the chain, when it was asked last.
+Doubts = Callable[[], Sequence[Doubt]]
 
 
 class Sights(Protocol):
@@ -90,6 +95,7 @@ class Sentinel:
     reader: sees blocks.
     clearinghouse: what is stopped.
     price: the keeper's independent price; None: marks are not compared with one.
+    doubts: what a database on probation says; asked after the prices.
     incidents: where files go.
     deployment: its name, for the files.
     """
@@ -103,6 +109,7 @@ class Sentinel:
         incidents: IncidentFolder,
         deployment: str,
         price: IndependentPrice | None = None,
+        doubts: Doubts = tuple,
         terms: SentinelTerms | None = None,
     ) -> None:
         self._sender = sender
@@ -111,6 +118,7 @@ class Sentinel:
         self._incidents = incidents
         self._deployment = deployment
         self._price = price
+        self._doubts = doubts
         self._terms = terms if terms is not None else SentinelTerms()
         self._memory = _Memory()
 
@@ -201,6 +209,10 @@ class Sentinel:
                 since.pop(name, None)
             elif now - since.setdefault(name, now) > self._terms.sentinel_secs:
                 found.append(mark_break(sight, market, own, since[name], now))
+        for doubt in self._doubts():
+            doubted = sight.markets.get(doubt.market)
+            if doubted is not None and doubt_is_grave(doubted, doubt, self._terms):
+                found.append(doubt_break(sight, doubted, doubt, now))
         return found
 
     def _stopped(self, sight: Sight, now: int) -> list[Break]:

@@ -6,7 +6,7 @@ from truemark_keeper.sources.exchange import CcxtMissing, ExchangeSource, Unknow
 from truemark_keeper.sources.faulty import Fault, FaultySource, says, scaled
 from truemark_keeper.sources.fetch import TooManyRequests, fetch_json, http_client
 from truemark_keeper.sources.postgres import PostgresDatabase, PostgresMissing
-from truemark_keeper.sources.probation import Probation, ProbationTerms
+from truemark_keeper.sources.probation import Doubt, Probation, ProbationTerms
 from truemark_keeper.sources.pyth import PythSource
 from truemark_keeper.sources.quote import PRICE_SCALE, Quote, Source, SourceError
 from truemark_keeper.sources.replay import ReplaySource
@@ -22,6 +22,7 @@ __all__ = [
     "Database",
     "DatabaseSource",
     "DocumentSource",
+    "Doubt",
     "ExchangeSource",
     "Fault",
     "FaultySource",

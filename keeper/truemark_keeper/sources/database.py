@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from truemark_keeper.sources.exact import decimal_of, price_of, seconds_of
-from truemark_keeper.sources.probation import Probation, ProbationTerms
+from truemark_keeper.sources.probation import Doubt, Probation, ProbationTerms
 from truemark_keeper.sources.quote import Quote, SourceError
 
 log = logging.getLogger(__name__)
@@ -76,6 +76,8 @@ class DatabaseSource:
         self.probation = Probation(terms if terms is not None else ProbationTerms())
         #: Why values of the last answer did not count, by market.
         self.withheld: dict[str, str] = {}
+        #: Values observed since the interruption that contradict the last good mark; by market, when it was asked last.
+        self.doubts: dict[str, Doubt] = {}
 
     @property
     def name(self) -> str:
@@ -89,6 +91,8 @@ class DatabaseSource:
         Raises:
             SourceError: the database does not answer, or not with what the query should give.
         """
+        for market in markets:
+            self.doubts.pop(market, None)
         try:
             reading = await self._database.read()
             quotes = self._read(reading, markets)
@@ -112,14 +116,25 @@ class DatabaseSource:
         self.withheld = {}
         for quote in quotes:
             if not self.probation.served(quote.market):
-                reason = self.probation.hear(quote, await self._last_good(quote.market))
+                last_good = await self._last_good(quote.market)
+                reason = self.probation.hear(quote, last_good)
                 if reason is not None:
+                    if last_good and self._contradicts(quote, last_good):
+                        self.doubts[quote.market] = self._doubt(quote, last_good)
                     self.withheld[quote.market] = reason
                     log.info("withheld", extra={"source": self._name, "market": quote.market, "reason": reason})
                     continue
                 log.info("probation served", extra={"source": self._name, "market": quote.market})
             counting.append(quote)
         return tuple(counting)
+
+    def _contradicts(self, quote: Quote, last_good: int) -> bool:
+        probation = self.probation
+        return quote.observed_at >= probation.began_at and not probation.continues(quote.price, last_good)
+
+    def _doubt(self, quote: Quote, last_good: int) -> Doubt:
+        cause, since = self.probation.cause or "", self.probation.began_at
+        return Doubt(self._name, quote.market, quote.price, last_good, cause, since)
 
     def _read(self, reading: Reading, markets: Sequence[str]) -> list[Quote]:
         missing = [column for column in REQUIRED if column not in reading.columns]

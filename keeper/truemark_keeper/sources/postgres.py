@@ -50,7 +50,7 @@ class PostgresDatabase:
         self._tables = list(tables)
         self._timeout = timeout
         self._link: Any = None
-        self._psycopg = _psycopg()
+        self._psycopg = driver()
 
     async def aclose(self) -> None:
         link, self._link = self._link, None
@@ -92,7 +92,12 @@ class PostgresDatabase:
         return Reading(columns, rows, sha256(identity.encode()).hexdigest())
 
 
-def _psycopg() -> ModuleType:
+def driver() -> ModuleType:
+    """The package psycopg.
+
+    Raises:
+        PostgresMissing: it is not installed.
+    """
     try:
         return importlib.import_module("psycopg")
     except ImportError as error:

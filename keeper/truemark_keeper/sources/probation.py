@@ -23,6 +23,19 @@ class ProbationTerms:
     values: int = 3
 
 
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A value that a source on probation gives and that the chain does not know: prices 1e-8 USD, times seconds."""
+
+    source: str
+    market: str
+    price: int
+    last_good: int
+    #: Why the source is on probation, and since when.
+    cause: str
+    since: int
+
+
 @dataclass
 class _Record:
     agreed: int = 0
@@ -52,6 +65,10 @@ class Probation:
         """Whether the market's values count."""
         return market in self._served
 
+    def continues(self, price: int, last_good: int) -> bool:
+        """Whether a value is near enough to the last good mark, both 1e-8 USD."""
+        return abs(price - last_good) * BPS <= last_good * self.terms.within_bps
+
     def hear(self, quote: Quote, last_good: int | None) -> str | None:
         """Takes a value in. None: it counts; else why it does not.
 
@@ -65,7 +82,7 @@ class Probation:
             return "observed before the interruption"
         if last_good is None or last_good <= 0:
             return "no last good mark to compare it with"
-        if abs(quote.price - last_good) * BPS > last_good * self.terms.within_bps:
+        if not self.continues(quote.price, last_good):
             record.agreed = 0
             return f"{quote.price} does not continue the last good mark {last_good}"
         if quote.observed_at > record.newest:

@@ -1,4 +1,5 @@
-"""A real PostgreSQL server for the tests: found on this machine, run in a folder of theirs, stopped after them."""
+"""A real PostgreSQL server for tests and demonstrations: found on this machine, run in a folder of its own, stopped
+after it."""
 
 from __future__ import annotations
 
@@ -6,9 +7,17 @@ import os
 import pwd
 import shutil
 import subprocess
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from truemark.errors import TruemarkError
+
+
+class NoPostgres(TruemarkError, FileNotFoundError):
+    """There is no PostgreSQL server on this machine; the message says how to get one."""
 
 
 def find_postgres() -> Path | None:
@@ -17,6 +26,30 @@ def find_postgres() -> Path | None:
     on_path = shutil.which("initdb")
     folders = [*installed, *([Path(on_path).resolve().parent] if on_path else [])]
     return next((f for f in folders if (f / "initdb").exists() and (f / "postgres").exists()), None)
+
+
+@contextmanager
+def running_postgres() -> Iterator[PostgresServer]:
+    """A new, empty server.
+
+    Raises:
+        NoPostgres: none is installed.
+    """
+    binaries = find_postgres()
+    if binaries is None:
+        raise NoPostgres("no PostgreSQL server on this machine (Debian: apt install postgresql)")
+    # Below /tmp: a socket's path may have 107 bytes, and a server that does not run as root must reach it.
+    with tempfile.TemporaryDirectory(prefix="truemark-postgres-", dir="/tmp") as folder:
+        Path(folder).chmod(0o711)
+        home = Path(folder) / "server"
+        home.mkdir()
+        server = PostgresServer(binaries, home)
+        server.create()
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
 
 
 @dataclass
