@@ -36,9 +36,10 @@ def run(*, sqlite: bool, report: Path, console: Console) -> None:
     started = time.monotonic()
     # What the keepers find is in the table.
     logging.getLogger("truemark_keeper").setLevel(logging.CRITICAL)
-    report.touch()
     try:
         with operator_database(sqlite=sqlite) as database:
+            # Before the nights, not after them: where it cannot be written.
+            report.touch()
             console.print(f"a {database.kind} database, an Ethereum and a Starknet node start", highlight=False)
             built = build()
             with running_nodes(settings=node_settings()) as nodes:
@@ -82,6 +83,6 @@ def _table(bare: Night, guarded: Night) -> Table:
             cells += [word, f"{night.equity[who]:,.2f}"]
         table.add_row(*cells)
     table.add_section()
-    lost = sum(guarded.equity.values()) - sum(bare.equity.values())
-    table.add_row("mode at the end", "", bare.mode, f"{-lost:,.2f}", guarded.mode, "")
+    table.add_row("together", "", "", f"{sum(bare.equity.values()):,.2f}", "", f"{sum(guarded.equity.values()):,.2f}")
+    table.add_row("mode in the morning", "", bare.mode, "", guarded.mode, "")
     return table
