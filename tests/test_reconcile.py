@@ -13,6 +13,7 @@ from truemark.units import to_collateral
 from truemark_devnet.deploy.l1 import owner_of
 from truemark_devnet.deploy.venue import salt_of
 from truemark_devnet.profile import load_profile
+from truemark_keeper.recovery.reconcile import Erased, NotReconciled, balance_of, erased, reconcile
 
 from tests.house import House
 
@@ -157,3 +158,39 @@ async def test_a_margin_deposit_to_a_halted_venue_goes_back_to_l1(house: House) 
         await alice.l1.claim(returned)
         assert await alice.l1.balance() == before + 70
         assert await books.balanced()
+
+
+async def test_the_recovery_finds_what_is_missing_by_itself(house: House) -> None:
+    async with house.trader("alice") as alice:
+        await alice.faucet(100)
+        await alice.deposit(100, Destination.WALLET)
+        await house.nodes.flush()
+        await alice.withdraw(5, source="wallet")
+        await house.nodes.flush()
+        height = house.nodes.control.l2("starknet_blockNumber")
+        paid = await alice.withdraw(30, source="wallet")
+        waiting = await alice.withdraw(400)
+        await house.nodes.flush()
+        await paid.claim()
+        await roll_back(house, height)
+        found = await erased(house.rpc, house.deployment, alice.l1)
+        assert [(item.withdrawal, item.paid, item.attested) for item in found] == [
+            (paid.withdrawal, True, False),
+            (waiting.withdrawal, False, False),
+        ]
+        assert not (await balance_of(house.rpc, house.deployment, alice.l1)).holds
+
+        async def carry() -> None:
+            await house.nodes.flush()
+
+        async def nothing() -> None:
+            return None
+
+        with pytest.raises(NotReconciled, match="2 attestations did not arrive"):
+            await reconcile(house.rpc, house.deployment, alice.l1, nothing)
+        balance = await reconcile(house.rpc, house.deployment, alice.l1, carry)
+        assert balance.holds
+        assert (balance.unpaid, balance.due) == (405, 0)
+        told: list[Erased] = []
+        assert await reconcile(house.rpc, house.deployment, alice.l1, carry, told.append) == balance
+        assert told == []

@@ -27,6 +27,7 @@ class FragileChain:
     def __init__(self, inner: DevnetChain, last: int) -> None:
         self._inner = inner
         self._left = last
+        self.l1 = inner.l1
 
     def _die(self) -> None:
         self._left -= 1

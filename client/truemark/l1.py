@@ -327,6 +327,13 @@ class L1Bridge:
         waiting = await _few_at_a_time(self.in_flight(deposit) for deposit in sent)
         return [deposit for deposit, waits in zip(sent, waiting, strict=True) if waits]
 
+    async def known_withdrawals(self, from_block: int = 0) -> Sequence[Withdrawal]:
+        """Every withdrawal that L2 ever told L1 of, paid or not, oldest first: what a rollback of L2 cannot erase."""
+        event = self._messaging.events.LogMessageToL1()
+        told = {"fromAddress": self._deployment.address("Bridge"), "toAddress": self._bridge.address}
+        logs = await self._ask(event.get_logs(from_block=from_block, argument_filters=told), "reading withdrawals")
+        return [_withdrawal_of(log) for log in logs]
+
     async def unclaimed(self, withdrawals: Iterable[Withdrawal]) -> Sequence[Withdrawal]:
         """Those that L1 has not paid. Give all that L2 registered (`truemark.trader.registered_withdrawals`)."""
         registered = list(withdrawals)
@@ -474,6 +481,18 @@ def _deposit_of(log: Any) -> L1Deposit:
         message_hash="0x" + bytes(fields["message_hash"]).hex(),
         tx_hash="0x" + bytes(log["transactionHash"]).hex(),
         block=log["blockNumber"],
+    )
+
+
+def _withdrawal_of(log: Any) -> Withdrawal:
+    """From a LogMessageToL1 of the L2 bridge: [l1_token, l1_recipient, amount, epoch, counter, source]."""
+    _, recipient, amount, epoch, counter, source = log["args"]["payload"]
+    return Withdrawal(
+        epoch=epoch,
+        counter=counter,
+        amount=from_collateral(amount),
+        recipient=to_checksum_address(recipient.to_bytes(20, "big")),
+        source=source,
     )
 
 

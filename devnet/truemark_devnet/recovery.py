@@ -30,7 +30,7 @@ class DevnetChain:
 
     def __init__(self, nodes: Nodes, l1: L1Bridge) -> None:
         self._nodes = nodes
-        self._l1 = l1
+        self.l1 = l1
 
     async def close_admission(self, allowed: Iterable[int] = ()) -> None:
         await self._nodes.close_admission(allowed)
@@ -57,10 +57,10 @@ class DevnetChain:
             self._nodes.control.l2("devnet_createBlock")
 
     async def l1_epoch(self) -> int:
-        return await self._l1.epoch()
+        return await self.l1.epoch()
 
     async def new_epoch(self) -> None:
-        await self._l1.new_epoch()
+        await self.l1.new_epoch()
 
     def _height(self) -> int:
         return int(self._nodes.control.l2("starknet_blockNumber"))

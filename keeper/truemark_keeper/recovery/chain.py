@@ -15,12 +15,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol
 
+from truemark.l1 import L1Bridge
+
 
 class RecoveryChain(Protocol):
     """One appchain and its settlement layer, as the operator has power over them.
 
     Every method may be called again after it was cut short, with the same result.
     """
+
+    @property
+    def l1(self) -> L1Bridge:
+        """The bridge on L1, with a key that sends there."""
+        ...
 
     async def close_admission(self, allowed: Iterable[int] = ()) -> None:
         """From its return on no transaction lands but those of the allowed accounts (addresses)."""

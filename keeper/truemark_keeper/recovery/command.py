@@ -49,6 +49,7 @@ def register(app: typer.Typer) -> None:
     )
     group.command("find")(find)
     group.command("rollback")(rollback)
+    group.command("reconcile")(reconcile)
     group.command("reopen")(reopen)
     app.add_typer(group)
 
@@ -112,6 +113,15 @@ def rollback(
     asyncio.run(_rollback(path, block, record or path.with_name(RECORD), adapter(chain), execute=execute))
 
 
+def reconcile(
+    execute: Annotated[bool, typer.Option("--execute", help="Do it; without this it is only said.")] = False,
+    deployment: DeploymentOption = None,
+    chain: Annotated[str, typer.Option(help="The kind of node: the name of an adapter.")] = "devnet",
+) -> None:
+    """Has L1 attest every withdrawal that a rollback took from L2, and adds up both sides of the bridge."""
+    asyncio.run(_reconcile(manifest.find(deployment), adapter(chain), execute=execute))
+
+
 def reopen(
     config: Annotated[
         Path, typer.Option(help="A keeper's settings: its account is the admin's, its sources are the outside price.")
@@ -169,6 +179,35 @@ async def _rollback(path: Path, block: int, record: Path, attach: Callable[..., 
             console.print(f"  done before  {step}")
         await work.run(lambda step: console.print(f"  done         {step}"))
         console.print(f"the chain is back at block {block}, {len(STEPS)} steps; {record} has the record")
+
+
+async def _reconcile(venue: Deployment, attach: Callable[..., Any], *, execute: bool) -> None:
+    from truemark.rpc import AsyncRpc
+
+    from truemark_keeper.recovery import reconcile as work
+
+    console = Console()
+    async with attach(venue) as chain, AsyncRpc(venue.l2_rpc) as rpc:
+        for item in await work.erased(rpc, venue, chain.l1):
+            paid = "paid" if item.paid else "not paid yet"
+            done = ", debited again" if item.attested else ""
+            withdrawal = item.withdrawal
+            console.print(
+                f"withdrawal {withdrawal.counter} of epoch {withdrawal.epoch}: {withdrawal.amount} USD to "
+                f"{withdrawal.recipient}, {paid}{done}",
+                highlight=False,
+            )
+        if execute:
+            balance = await work.reconcile(rpc, venue, chain.l1, chain.carry)
+        else:
+            balance = await work.balance_of(rpc, venue, chain.l1)
+        console.print(
+            f"L1 has locked {balance.locked}, L2 has {balance.supply}, on their way {balance.in_flight}, not paid yet "
+            f"{balance.unpaid}, still due {balance.due}: {'it adds up' if balance.holds else 'it does not add up'}",
+            highlight=False,
+        )
+        if not execute:
+            console.print("nothing was done: --execute does it")
 
 
 async def _reopen(
