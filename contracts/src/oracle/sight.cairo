@@ -71,9 +71,10 @@ pub fn open(mark: felt252, growth: felt252, doubt: felt252) -> Sight {
     let (valid_since, _) = DivRem::div_rem(wide.high, TWO_80);
     let growth: Option<i128> = growth.try_into();
     // Fields are narrower than their types.
-    let price = price.try_into().unwrap();
+    let price: u64 = price.try_into().unwrap();
     let valid_since = valid_since.try_into().unwrap();
-    if doubt == 0 {
+    // 0 is no price, whatever else the slot says.
+    if doubt == 0 && price != 0 {
         return Sight {
             valid: true,
             settled: false,

@@ -6,15 +6,16 @@ use starknet::testing::{pop_log, set_contract_address};
 use crate::clearinghouse::contract::Clearinghouse;
 use crate::clearinghouse::events::{Backstopped, DebtPaid, Deleveraged};
 use crate::clearinghouse::interface::{
-    BadDebt, IClearinghouseSafeDispatcherTrait, LiquidationRequest, Mode, WaterfallParams,
+    BadDebt, IClearinghouseSafeDispatcherTrait, LiquidationRequest, Mode, OutflowParams,
+    WaterfallParams,
 };
 use crate::clearinghouse::slots::AccountSlot;
 use crate::clearinghouse::state::{read_account, write_account};
 use crate::clearinghouse::tests::here::{HereTrait, OracleHereTrait, by, enter};
 use crate::clearinghouse::tests::setup::{
     BTC, BTC_PRICE, ETH, ETH_PRICE, GRACE, House, ONE, USD, after, assert_balanced, buying, clear,
-    collateral, fund, go_up_to, liquidated, move_to, open, person, refusal, refused, report,
-    report_one, safe, size, trade, waterfall_params,
+    collateral, fund, go_up_to, liquidated, move_to, open, outflow_params, person, refusal, refused,
+    report, report_one, safe, size, trade, waterfall_params,
 };
 use crate::oracle::interface::MarketStatus;
 
@@ -285,10 +286,19 @@ fn a_market_that_is_not_valid_stays_with_its_account() {
     refused(safe.deleverage(0, person('alice'), 0, others), 'LIQUIDATION: market not valid');
 }
 
+/// The outflow quota is in nobody's way.
+fn unlimited(house: House) {
+    by('admin');
+    house
+        .venue
+        .configure_outflow(OutflowParams { outflow_limit: 1_000_000 * USD, ..outflow_params() });
+}
+
 #[test]
 #[feature("safe_dispatcher")]
 fn the_vault_takes_no_more_than_its_margin_and_caps_allow() {
     let house = insolvent();
+    unlimited(house);
     by('vault');
     house.venue.withdraw(0, 9_200 * USD);
     by('carol');
@@ -456,6 +466,7 @@ fn the_vault_is_deleveraged_at_the_mark_once_it_is_under_water() {
     let (vault, others) = (person('vault'), array![person('bob')].span());
     by('operator');
     refused(safe(house).deleverage(0, vault, 0, others), 'DELEVERAGE: not bankrupt');
+    unlimited(house);
     by('vault');
     house.venue.withdraw(0, 9_000 * USD);
     // V = 872 - 8 x 80 = 232, R = 312.
