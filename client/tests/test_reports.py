@@ -56,7 +56,7 @@ def test_a_pair_of_markets_is_one_felt() -> None:
         Entry(MAX_MARKETS, 5, 5, 5),
         Entry(0, MAX_PRICE + 1, 5, 5),
         Entry(0, -1, 5, 5),
-        Entry(0, 5, MAX_CONFIDENCE_BPS + 1, 5),
+        Entry(0, 5, -1, 5),
         Entry(0, 5, 5, MAX_OBSERVED_AT + 1),
         Entry(0, 5, 5, 5, MAX_RATE_PPM + 1),
         Entry(0, 5, 5, 5, -MAX_RATE_PPM - 1),
@@ -65,6 +65,11 @@ def test_a_pair_of_markets_is_one_felt() -> None:
 def test_what_does_not_fit_is_refused(entry: Entry) -> None:
     with pytest.raises(BadReport, match="does not fit"):
         pack_entries([entry])
+
+
+def test_a_confidence_that_nobody_allows_does_not_stop_the_report() -> None:
+    said = [Entry(0, 5, 40_028, 5), Entry(1, 6, 20, 5)]
+    assert [entry.confidence_bps for entry in unpack_entries(pack_entries(said))] == [MAX_CONFIDENCE_BPS, 20]
 
 
 def test_no_entry_and_a_market_twice_are_no_report() -> None:

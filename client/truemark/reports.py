@@ -80,6 +80,9 @@ class MarketOutcome:
 def pack_entries(entries: Sequence[Entry]) -> list[int]:
     """The felts of a report, in the order that the contract wants.
 
+    A confidence beyond `MAX_CONFIDENCE_BPS`, half as much again as the widest that a guard can allow, travels as that:
+    the entry is dropped either way, and it must not keep the report's other markets from being said.
+
     Raises:
         BadReport: no entry, a market twice, or a field that does not fit its place.
     """
@@ -132,14 +135,15 @@ def _half(entry: Entry) -> int:
     fits = (
         0 <= entry.market < MAX_MARKETS
         and 0 <= entry.price <= MAX_PRICE
-        and 0 <= entry.confidence_bps <= MAX_CONFIDENCE_BPS
+        and entry.confidence_bps >= 0
         and 0 <= entry.observed_at <= MAX_OBSERVED_AT
         and abs(entry.funding_rate_ppm) <= MAX_RATE_PPM
     )
     if not fits:
         raise BadReport(f"{entry} does not fit the contract's types")
     rate = entry.funding_rate_ppm + _RATE_BIAS
-    return entry.observed_at + 2**32 * (entry.price + 2**56 * (entry.confidence_bps + 2**14 * rate))
+    confidence_bps = min(entry.confidence_bps, MAX_CONFIDENCE_BPS)
+    return entry.observed_at + 2**32 * (entry.price + 2**56 * (confidence_bps + 2**14 * rate))
 
 
 def _halves(felts: Iterable[int]) -> Iterator[tuple[int, int]]:
