@@ -16,7 +16,7 @@ from truemark_devnet.postgres_server import NoPostgres
 def test_without_a_server_it_says_how_to_get_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(postgres_server, "find_postgres", lambda: None)
     report = tmp_path / "report.html"
-    with pytest.raises(NoPostgres, match="apt install postgresql.*--sqlite"):
+    with pytest.raises(NoPostgres, match=r"apt install postgresql.*--sqlite"):
         run(sqlite=False, report=report, console=Console(quiet=True))
     assert not report.exists()
 

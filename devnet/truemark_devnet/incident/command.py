@@ -25,21 +25,25 @@ class IncidentFailed(TruemarkError, RuntimeError):
     """The night did not come out as it must; the message says in what."""
 
 
+class ReportRefused(TruemarkError, OSError):
+    """The report cannot be written where it was to go; the message says why."""
+
+
 def run(*, sqlite: bool, report: Path, console: Console) -> None:
     """Runs both nights and writes the report.
 
     Raises:
         IncidentFailed: somebody was liquidated on the guarded venue, nobody on the other, or no incident names why.
         NoPostgres: no server is installed, and SQLite was not asked for.
-        Others: a tool is missing, a node died, the report cannot be written.
+        ReportRefused: the report cannot be written there.
+        Others: a tool is missing, a node died.
     """
     started = time.monotonic()
     # What the keepers find is in the table.
     logging.getLogger("truemark_keeper").setLevel(logging.CRITICAL)
     try:
         with operator_database(sqlite=sqlite) as database:
-            # Before the nights, not after them: where it cannot be written.
-            report.touch()
+            _claim(report)
             console.print(f"a {database.kind} database, an Ethereum and a Starknet node start", highlight=False)
             built = build()
             with running_nodes(settings=node_settings()) as nodes:
@@ -55,6 +59,14 @@ def run(*, sqlite: bool, report: Path, console: Console) -> None:
     console.print(f"{report}, {time.monotonic() - started:.0f} s", highlight=False, soft_wrap=True)
     if found:
         raise IncidentFailed("; ".join(found))
+
+
+def _claim(report: Path) -> None:
+    """Finds out before the nights, not after them, whether the file can be written."""
+    try:
+        report.touch()
+    except OSError as error:
+        raise ReportRefused(f"{report}: {error.strerror}") from None
 
 
 async def _nights(nodes: Nodes, built: Build, database: OperatorDatabase, console: Console) -> tuple[Night, Night]:
