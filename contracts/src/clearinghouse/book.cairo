@@ -8,15 +8,17 @@ use starknet::{ContractAddress, get_contract_address};
 use crate::clearinghouse::bitmap::{markets_in, mask};
 use crate::clearinghouse::interface::{MarginTier, Mode};
 use crate::clearinghouse::slots::{
-    AccountSlot, PositionSlot, VenueSlot, unpack_tiers, unseal_funding,
+    AccountSlot, PositionSlot, Stake, VenueSlot, only_fractions, position_of, signed_size, stake_of,
+    unpack_tiers, unseal_fields,
 };
 use crate::clearinghouse::state::{
-    MarketSlots, ReadState, account_base, read_account_at, read_position_at, read_venue,
+    MarketSlots, ReadState, account_base, read_account_at, read_stake_at, read_venue,
 };
+use crate::gas::rare_path;
 use crate::oracle::interface::{IOracleDispatcher, IOracleDispatcherTrait};
 use crate::oracle::sight::{self, Sight};
 use crate::rules::modes::{effective, rank};
-use crate::rules::risk::{Holding, Margin, Sums, SumsTrait, Tiers, flat, pending_funding};
+use crate::rules::risk::{Holding, Margin, Sums, SumsTrait, flat, pending, pending_funding};
 
 /// A market as this transaction sees it. Boxed wherever it is kept: passing it on costs as much as
 /// it is wide.
@@ -38,7 +40,13 @@ pub struct Market {
     pub checkpoint: u64,
     pub valid_since: u64,
     pub funding_index: i128,
-    pub tiers: Tiers,
+    /// Valid, with a mark, and of one margin tier, whose fractions follow: counted without a
+    /// detour.
+    pub plain: bool,
+    pub initial_bps: felt252,
+    pub maintenance_bps: felt252,
+    /// Margin tiers as they are stored.
+    pub tiers: felt252,
 }
 
 /// A market of a view, and what is needed to find it.
@@ -64,7 +72,7 @@ pub struct View {
 pub struct Held {
     pub index: u8,
     pub market: Box<Market>,
-    pub position: PositionSlot,
+    pub stake: Stake,
 }
 
 /// One account and its open positions.
@@ -133,28 +141,36 @@ fn load_market(
     path: StoragePath<MarketSlots>, contract: felt252, index: u8, mask: u128, sight: Sight,
 ) -> Market {
     let slots = path.as_ptr();
-    let (funding_index, broken) = match unseal_funding(contract, index, slots.funding.read()) {
-        Some(funding) => if !funding.live {
-            (funding.base, false)
+    let (funding_index, broken): (felt252, bool) =
+        match unseal_fields(contract, index, slots.funding.read()) {
+        Some((base, live)) => if !live {
+            (base, false)
         } else {
             match sight.growth {
-                Some(growth) => (funding.base + growth, false),
+                Some(growth) => (base + growth.into(), false),
                 None => (0, true),
             }
         },
         None => (0, true),
     };
+    let valid = !broken && sight.valid;
+    let tiers = slots.tiers.read();
+    let (plain, initial_bps, maintenance_bps) = match only_fractions(tiers) {
+        Some((initial, maintenance)) => (valid && sight.price != 0, initial, maintenance),
+        None => (false, 0, 0),
+    };
     let price = sight.price;
     let (low, high) = if sight.valid || sight.settled {
         (price, price)
     } else {
+        rare_path();
         let (low, high) = widen(price, price, sight.candidate);
         widen(low, high, sight.anchor)
     };
     Market {
         index,
         mask,
-        valid: !broken && sight.valid,
+        valid,
         settled: sight.settled,
         broken,
         price,
@@ -162,8 +178,11 @@ fn load_market(
         high,
         checkpoint: sight.checkpoint,
         valid_since: sight.valid_since,
-        funding_index,
-        tiers: unpack_tiers(slots.tiers.read()),
+        funding_index: funding_index.try_into().unwrap(),
+        plain,
+        initial_bps,
+        maintenance_bps,
+        tiers,
     }
 }
 
@@ -201,8 +220,8 @@ pub impl ViewImpl of ViewTrait {
                 let mask = *seen.mask;
                 if left & mask != 0 {
                     let index = *seen.index;
-                    let position = read_position_at(base, index);
-                    held.append(Held { index, market: *seen.market, position });
+                    let stake = read_stake_at(base, index);
+                    held.append(Held { index, market: *seen.market, stake });
                     left = left - mask;
                     if left == 0 {
                         break;
@@ -247,9 +266,39 @@ pub fn holding(market: Box<Market>, position: PositionSlot, basis: Basis) -> Hol
         tiers: if favourable && !market.valid {
             (NO_TIER, NO_TIER, NO_TIER)
         } else {
-            market.tiers
+            unpack_tiers(market.tiers)
         },
     }
+}
+
+/// `sums` with one more position, counted as `holding` says.
+#[inline(always)]
+pub fn with_stake(sums: Sums, boxed: Box<Market>, stake: Stake, basis: Basis) -> Sums {
+    let market = boxed.unbox();
+    if !market.plain {
+        rare_path();
+        return sums.add(@holding(boxed, position_of(stake), basis));
+    }
+    let price = if basis == Basis::Checkpoint {
+        market.checkpoint
+    } else {
+        market.price
+    };
+    sums
+        .add_plain(
+            stake.is_long,
+            stake.size,
+            price.into(),
+            pending(signed_size(stake), market.funding_index.into() - stake.index),
+            market.initial_bps,
+            market.maintenance_bps,
+        )
+}
+
+pub fn with_position(
+    sums: Sums, market: Box<Market>, position: PositionSlot, basis: Basis,
+) -> Sums {
+    with_stake(sums, market, stake_of(position), basis)
 }
 
 #[generate_trait]
@@ -264,7 +313,7 @@ pub impl BookImpl of BookTrait {
         let mut sums = flat(*self.slot.collateral);
         for held in *self.held {
             if *held.index != except {
-                sums = sums.add(@holding(*held.market, *held.position, basis));
+                sums = with_stake(sums, *held.market, *held.stake, basis);
             }
         }
         sums
@@ -276,13 +325,16 @@ pub impl BookImpl of BookTrait {
 
     /// The position in a market; none is the zero position.
     fn position(self: @Book, market: u8) -> PositionSlot {
-        let mut position: PositionSlot = Default::default();
+        let mut found = None;
         for held in *self.held {
             if *held.index == market {
-                position = *held.position;
+                found = Some(*held.stake);
                 break;
             }
         }
-        position
+        match found {
+            Some(stake) => position_of(stake),
+            None => Default::default(),
+        }
     }
 }

@@ -4,7 +4,7 @@
 use starknet::ContractAddress;
 use starknet::storage::{StorageAsPointer, StoragePathEntry, StoragePointerReadAccess};
 use starknet::storage_access::StorageBaseAddress;
-use crate::clearinghouse::book::{Basis, Book, BookTrait, Market, View, ViewTrait, holding};
+use crate::clearinghouse::book::{Basis, Book, BookTrait, Market, View, ViewTrait, with_position};
 use crate::clearinghouse::interface::{Fill, Order, SignedOrder};
 use crate::clearinghouse::orders::refusal;
 use crate::clearinghouse::slots::{
@@ -24,6 +24,26 @@ pub struct Batch {
     pub epoch: u64,
     pub now: u64,
     pub view: View,
+}
+
+/// What a market's configuration says of its fills; read once for the fills of a batch that follow
+/// each other in the same market.
+#[derive(Copy, Drop)]
+pub struct Terms {
+    pub index: u8,
+    pub trade: Box<TradeSlot>,
+    pub max_interest: u64,
+    pub max_position: u64,
+    /// Open interest as it was before the first of these fills.
+    pub interest: PairSlot,
+}
+
+/// The market is listed.
+pub fn load_terms(state: ReadState, index: u8) -> Terms {
+    let slots = state.markets.entry(index).as_ptr();
+    let (max_interest, max_position) = unpack_pair(slots.caps.read());
+    let trade = BoxTrait::new(unpack_trade(slots.trade.read()));
+    Terms { index, trade, max_interest, max_position, interest: unpack_pair(slots.interest.read()) }
 }
 
 /// One account after a fill.
@@ -69,6 +89,8 @@ pub fn decide(
     state: ReadState,
     batch: @Batch,
     index: u8,
+    terms: Option<Terms>,
+    interest: PairSlot,
     fill: @Fill,
     maker_hash: felt252,
     taker_hash: felt252,
@@ -93,8 +115,11 @@ pub fn decide(
     if market.settled {
         return Err('FILL: market is settled');
     }
-    let slots = state.markets.entry(index).as_ptr();
-    let trade = unpack_trade(slots.trade.read());
+    let terms = match terms {
+        Some(terms) => terms,
+        None => { return Err('FILL: unknown market'); },
+    };
+    let trade = terms.trade.unbox();
     if size == 0 || size % trade.lot_size != 0 {
         return Err('FILL: not whole lots');
     }
@@ -120,11 +145,11 @@ pub fn decide(
     check_proven(batch, @taker_book, @taker_move)?;
     check_mode(batch, mark, valid, maker, @maker_move, @taker_move, price)?;
 
-    let (max_interest, max_position) = unpack_pair(slots.caps.read());
+    let Terms { max_interest, max_position, .. } = terms;
     check_room(@maker_book, mark, @maker_move, max_position)?;
     check_room(@taker_book, mark, @taker_move, max_position)?;
     let interest = interest_after(
-        unpack_pair(slots.interest.read()),
+        interest,
         (maker_move.old.size, maker_move.size_after),
         (taker_move.old.size, taker_move.size_after),
         max_interest,
@@ -426,19 +451,16 @@ fn accepted(
     position: PositionSlot,
 ) -> bool {
     if !*change.reduces {
-        let after = book
-            .sums_without(index, Basis::Worst)
-            .add_cash(cash)
-            .add(@holding(market, position, Basis::Worst))
-            .margin();
+        let rest = book.sums_without(index, Basis::Worst).add_cash(cash);
+        let after = with_position(rest, market, position, Basis::Worst).margin();
         return is_healthy(after.value, after.initial);
     }
     let rest = book.sums_without(index, Basis::LastGood);
-    let after = rest.add_cash(cash).add(@holding(market, position, Basis::LastGood)).margin();
+    let after = with_position(rest.add_cash(cash), market, position, Basis::LastGood).margin();
     if is_healthy(after.value, after.maintenance) {
         return true;
     }
     rare_path();
-    let before = rest.add(@holding(market, *change.old, Basis::LastGood)).margin();
+    let before = with_position(rest, market, *change.old, Basis::LastGood).margin();
     healthier(before.value, before.maintenance, after.value, after.maintenance)
 }

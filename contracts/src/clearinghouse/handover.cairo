@@ -7,11 +7,11 @@ use starknet::ContractAddress;
 use starknet::storage::{StorageAsPointer, StoragePathEntry, StoragePointerReadAccess};
 use crate::clearinghouse::book::{Basis, Book, BookTrait, Market, View, holding};
 use crate::clearinghouse::fills::interest_after;
-use crate::clearinghouse::slots::{PairSlot, PositionSlot, unpack_pair, unpack_trade};
+use crate::clearinghouse::slots::{PairSlot, PositionSlot, unpack_pair, unpack_tiers, unpack_trade};
 use crate::clearinghouse::state::ReadState;
 use crate::clearinghouse::storm::NOTHING_LEFT;
 use crate::clearinghouse::takeover::{
-    PartyAfter, Ration, Sweep, excused, in_grace, party_after, ration_of, rationed, without,
+    Observed, PartyAfter, Ration, Sweep, in_grace, observed, party_after, ration_of, rationed,
 };
 use crate::rules::bucket::{Bucket, Limit, room};
 use crate::rules::cash::{cash_down, cash_floor, cash_up};
@@ -97,10 +97,8 @@ pub fn diagnose(book: @Book, view: @View, now: u64) -> Result<Diagnosis, felt252
     if book.is_broken(view) {
         return Err('FUNDING: broken');
     }
-    let excused = excused(book, NO_MARKET, view.venue, now)?;
-    let sums = without(book.sums_without(NO_MARKET, Basis::Favourable), excused.marks);
-    let then = without(book.sums_without(NO_MARKET, Basis::Checkpoint), excused.checkpoints);
-    Ok(Diagnosis { sums, marks: sums.margin(), checkpoints: then.margin() })
+    let Observed { marks, checkpoints } = observed(book, NO_MARKET, view.venue, now)?;
+    Ok(Diagnosis { sums: marks, marks: marks.margin(), checkpoints: checkpoints.margin() })
 }
 
 pub fn hand_of(book: Book, sums: Sums) -> Hand {
@@ -243,7 +241,7 @@ fn case_of(patient: @Settled, market: @Market) -> LiquidationCase {
         rest_maintenance: (*patient.rest.maintenance).try_into().unwrap(),
         size: *patient.size,
         price: *market.price,
-        tiers: *market.tiers,
+        tiers: unpack_tiers(*market.tiers),
     }
 }
 

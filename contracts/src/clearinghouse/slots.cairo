@@ -46,6 +46,15 @@ pub struct PositionSlot {
     pub index: i128,
 }
 
+/// A position as the sums need it: a felt for each number.
+#[derive(Copy, Drop)]
+pub struct Stake {
+    pub is_long: bool,
+    /// |size|.
+    pub size: felt252,
+    pub index: felt252,
+}
+
 /// What was filled of an order (64 bits) and whether its account approved it (1).
 #[derive(Copy, Drop, PartialEq, Debug, Default)]
 pub struct OrderSlot {
@@ -151,10 +160,40 @@ pub fn pack_position(position: PositionSlot) -> felt252 {
 }
 
 pub fn unpack_position(slot: felt252) -> PositionSlot {
+    position_of(unpack_stake(slot))
+}
+
+#[inline(always)]
+pub fn unpack_stake(slot: felt252) -> Stake {
     let wide: u256 = slot.into();
+    let index = unwrap(wide.low, TWO_127, TWO_128);
+    if wide.high >= TWO_63 {
+        Stake { is_long: false, size: TWO_64.into() - wide.high.into(), index }
+    } else {
+        Stake { is_long: true, size: wide.high.into(), index }
+    }
+}
+
+pub fn position_of(stake: Stake) -> PositionSlot {
     PositionSlot {
-        size: unwrap(wide.high, TWO_63, TWO_64.into()).try_into().unwrap(),
-        index: unwrap(wide.low, TWO_127, TWO_128).try_into().unwrap(),
+        size: signed_size(stake).try_into().unwrap(), index: stake.index.try_into().unwrap(),
+    }
+}
+
+#[inline(always)]
+pub fn signed_size(stake: Stake) -> felt252 {
+    if stake.is_long {
+        stake.size
+    } else {
+        -stake.size
+    }
+}
+
+pub fn stake_of(position: PositionSlot) -> Stake {
+    Stake {
+        is_long: position.size >= 0,
+        size: crate::rules::risk::size_magnitude(position.size).into(),
+        index: position.index.into(),
     }
 }
 
@@ -229,6 +268,17 @@ pub fn unpack_tiers(slot: felt252) -> Tiers {
     rare_path();
     let (third, second) = split(wide.low, TWO_72);
     (first, unpack_tier(second), unpack_tier(third))
+}
+
+/// (initial, maintenance) of a market of one tier, None where there are more.
+#[inline(always)]
+pub fn only_fractions(slot: felt252) -> Option<(felt252, felt252)> {
+    let wide: u256 = slot.into();
+    if wide.low != 0 || wide.high >= TWO_32 {
+        return None;
+    }
+    let (maintenance, initial) = split(wide.high, TWO_16);
+    Some((initial.into(), maintenance.into()))
 }
 
 fn unpack_tier(packed: u128) -> MarginTier {
@@ -345,17 +395,20 @@ pub fn seal_funding(contract: felt252, market: u8, funding: FundingSlot) -> felt
 
 /// None if the slot is not what `seal_funding` made for this contract and market.
 pub fn unseal_funding(contract: felt252, market: u8, slot: felt252) -> Option<FundingSlot> {
+    let (base, live) = unseal_fields(contract, market, slot)?;
+    Some(FundingSlot { base: base.try_into().unwrap(), live })
+}
+
+/// As `unseal_funding`: (base, live).
+#[inline(always)]
+pub fn unseal_fields(contract: felt252, market: u8, slot: felt252) -> Option<(felt252, bool)> {
     let wide: u256 = slot.into();
     let (seal, live) = split(wide.high, 2);
     let fields: felt252 = wide.low.into() + live.into() * TWO_128;
     if checksum(contract, market, fields) != seal {
         return None;
     }
-    Some(
-        FundingSlot {
-            base: unwrap(wide.low, TWO_127, TWO_128).try_into().unwrap(), live: live.is_non_zero(),
-        },
-    )
+    Some((unwrap(wide.low, TWO_127, TWO_128), live.is_non_zero()))
 }
 
 /// Limit (96 bits), window (32); escape delay (32), restore delay (32).

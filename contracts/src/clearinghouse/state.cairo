@@ -10,10 +10,10 @@ use starknet::syscalls::{storage_read_syscall, storage_write_syscall};
 use starknet::{ContractAddress, SyscallResultTrait};
 use crate::clearinghouse::interface::{BadDebt, OutflowParams, WaterfallParams};
 use crate::clearinghouse::slots::{
-    AccountSlot, BooksSlot, CustodySlot, OrderSlot, PositionSlot, VenueSlot, pack_account,
+    AccountSlot, BooksSlot, CustodySlot, OrderSlot, PositionSlot, Stake, VenueSlot, pack_account,
     pack_bad_debt, pack_books, pack_custody, pack_order, pack_position, pack_venue, pack_waterfall,
     unpack_account, unpack_bad_debt, unpack_books, unpack_custody, unpack_order, unpack_outflow,
-    unpack_position, unpack_venue, unpack_waterfall,
+    unpack_position, unpack_stake, unpack_venue, unpack_waterfall,
 };
 use crate::rules::bucket::{Bucket, BucketPacking};
 
@@ -137,6 +137,14 @@ pub fn write_account(state: WriteState, account: ContractAddress, slot: AccountS
 
 pub fn read_position_at(base: StorageBaseAddress, market: u8) -> PositionSlot {
     unpack_position(
+        storage_read_syscall(0, storage_address_from_base_and_offset(base, market + 1))
+            .unwrap_syscall(),
+    )
+}
+
+#[inline(always)]
+pub fn read_stake_at(base: StorageBaseAddress, market: u8) -> Stake {
+    unpack_stake(
         storage_read_syscall(0, storage_address_from_base_and_offset(base, market + 1))
             .unwrap_syscall(),
     )

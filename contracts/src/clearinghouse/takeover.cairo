@@ -5,20 +5,22 @@ use core::num::traits::Bounded;
 use starknet::ContractAddress;
 use starknet::storage::{StorageAsPointer, StoragePathEntry, StoragePointerReadAccess};
 use starknet::storage_access::StorageBaseAddress;
-use crate::clearinghouse::book::{Basis, Book, BookTrait, Market, View, ViewTrait, holding};
+use crate::clearinghouse::book::{
+    Basis, Book, BookTrait, Market, View, ViewTrait, with_position, with_stake,
+};
 use crate::clearinghouse::fills::{interest_after, room_for, slot_after};
 use crate::clearinghouse::interface::LiquidationRequest;
 use crate::clearinghouse::slots::{
-    AccountSlot, PairSlot, PositionSlot, TradeSlot, VenueSlot, unpack_pair, unpack_trade,
+    AccountSlot, PairSlot, PositionSlot, TradeSlot, VenueSlot, signed_size, unpack_pair,
+    unpack_tiers, unpack_trade,
 };
 use crate::clearinghouse::state::ReadState;
 use crate::clearinghouse::storm::{NOTHING_LEFT, read_storm};
 use crate::gas::rare_path;
 use crate::rules::cash::{cash_down, cash_floor, cash_up};
 use crate::rules::risk::{
-    LiquidationCase, LiquidationTerms, Margin, Sums, SumsTrait, after_transfer, healthier,
-    is_healthy, liquidation_costs, liquidation_size, pending_funding, position_requirement,
-    size_magnitude,
+    LiquidationCase, LiquidationTerms, Margin, Sums, SumsTrait, after_transfer, flat, healthier,
+    is_healthy, liquidation_costs, liquidation_size, pending, pending_funding, size_magnitude,
 };
 use crate::rules::storm::{Storm, StormTerms, storm_after, storm_cut, storm_left, storm_limit};
 
@@ -190,41 +192,73 @@ pub fn in_grace(valid_since: u64, now: u64, grace_secs: u64) -> bool {
     valid_since != 0 && now < valid_since + grace_secs
 }
 
-/// Maintenance requirements that do not count, at the marks and at the checkpoints; 1e-20 USD. A
-/// market in grace asks for as little as one that is not Valid; it stops no liquidation in another
-/// one.
-#[derive(Copy, Drop, Default)]
-pub struct Excused {
-    pub marks: felt252,
-    pub checkpoints: felt252,
+/// The sums of an account at the marks and at the checkpoints, two observations of it.
+#[derive(Copy, Drop)]
+pub struct Observed {
+    pub marks: Sums,
+    pub checkpoints: Sums,
 }
 
-/// Of every market but `except`; refused where a Valid one has no checkpoint.
-pub fn excused(book: @Book, except: u8, venue: @VenueSlot, now: u64) -> Result<Excused, felt252> {
+/// Of every market but `except`, at `Favourable` and at `Checkpoint`; refused where a Valid one has
+/// no checkpoint. A market in grace asks for as little maintenance as one that is not Valid; it
+/// stops no liquidation in another one.
+pub fn observed(book: @Book, except: u8, venue: @VenueSlot, now: u64) -> Result<Observed, felt252> {
     let grace_secs: u64 = (*venue.params.grace_secs).into();
-    let mut excused: Excused = Default::default();
+    // What is Valid since later than this is in grace.
+    let tried = if now > grace_secs {
+        now - grace_secs
+    } else {
+        0
+    };
+    let mut marks = flat(*book.slot.collateral);
+    let mut checkpoints = marks;
     let mut refusal = None;
     for held in *book.held {
         let market = (*held.market).unbox();
-        if market.valid {
-            if market.checkpoint == 0 {
-                refusal = Some('LIQUIDATION: no checkpoint');
-                break;
-            }
-            if in_grace(market.valid_since, now, grace_secs) && market.index != except {
+        if market.valid && market.checkpoint == 0 {
+            refusal = Some('LIQUIDATION: no checkpoint');
+            break;
+        }
+        if *held.index != except {
+            let stake = *held.stake;
+            if market.plain && market.valid_since <= tried {
+                let pending = pending(
+                    signed_size(stake), market.funding_index.into() - stake.index,
+                );
+                let (initial, maintenance) = (market.initial_bps, market.maintenance_bps);
+                marks = marks
+                    .add_plain(
+                        stake.is_long,
+                        stake.size,
+                        market.price.into(),
+                        pending,
+                        initial,
+                        maintenance,
+                    );
+                checkpoints = checkpoints
+                    .add_plain(
+                        stake.is_long,
+                        stake.size,
+                        market.checkpoint.into(),
+                        pending,
+                        initial,
+                        maintenance,
+                    );
+            } else {
                 rare_path();
-                let size: u128 = size_magnitude(*held.position.size).into();
-                let (_, now) = position_requirement(size * market.price.into(), @market.tiers);
-                let then = size * market.checkpoint.into();
-                let (_, then) = position_requirement(then, @market.tiers);
-                excused =
-                    Excused { marks: excused.marks + now, checkpoints: excused.checkpoints + then };
+                let (before, then) = (marks, checkpoints);
+                marks = with_stake(marks, *held.market, stake, Basis::Favourable);
+                checkpoints = with_stake(checkpoints, *held.market, stake, Basis::Checkpoint);
+                if market.valid_since > tried {
+                    marks = Sums { maintenance: before.maintenance, ..marks };
+                    checkpoints = Sums { maintenance: then.maintenance, ..checkpoints };
+                }
             }
         }
     }
     match refusal {
         Some(reason) => Err(reason),
-        None => Ok(excused),
+        None => Ok(Observed { marks, checkpoints }),
     }
 }
 
@@ -251,25 +285,20 @@ fn examine(
     if position.size == 0 {
         return Err('LIQUIDATION: no position');
     }
-    let excused = excused(@book, index, sweep.view.venue, *sweep.now)?;
+    let observed = observed(@book, index, sweep.view.venue, *sweep.now)?;
     let funding = cash_floor(pending_funding(position.size, market.funding_index - position.index));
     let settled = PositionSlot { size: position.size, index: market.funding_index };
 
-    let rest = without(
-        book.sums_without(index, Basis::Favourable).add_cash(funding.into()), excused.marks,
-    );
-    let marks = rest.add(@holding(boxed, settled, Basis::Favourable)).margin();
+    let rest = observed.marks.add_cash(funding.into());
+    let marks = with_position(rest, boxed, settled, Basis::Favourable).margin();
     if marks.value < 0 {
         return Err('LIQUIDATION: value below zero');
     }
     if is_healthy(marks.value, marks.maintenance) {
         return Err('LIQUIDATION: healthy');
     }
-    let checkpoints = without(
-        book.sums_without(index, Basis::Checkpoint).add_cash(funding.into()), excused.checkpoints,
-    )
-        .add(@holding(boxed, settled, Basis::Checkpoint))
-        .margin();
+    let then = observed.checkpoints.add_cash(funding.into());
+    let checkpoints = with_position(then, boxed, settled, Basis::Checkpoint).margin();
     if is_healthy(checkpoints.value, checkpoints.maintenance) {
         return Err('LIQUIDATION: was healthy');
     }
@@ -284,10 +313,6 @@ fn examine(
     )
 }
 
-pub fn without(sums: Sums, maintenance: felt252) -> Sums {
-    Sums { maintenance: sums.maintenance - maintenance, ..sums }
-}
-
 /// Size and costs, by the rules; the account must be better off. And the ration after it.
 fn strike(
     patient: @Patient, market: Box<Market>, trade: TradeSlot, max_size: u64, ration: Ration,
@@ -300,7 +325,7 @@ fn strike(
         rest_maintenance: *patient.rest_maintenance,
         size: *patient.position.size,
         price: market.price,
-        tiers: market.tiers,
+        tiers: unpack_tiers(market.tiers),
     };
     let terms = LiquidationTerms {
         lot_size: trade.lot_size,
@@ -400,11 +425,8 @@ fn take(
     if size_magnitude(party.position.size) > size_magnitude(old.size) {
         room_for(@book, mark, old.size, party.position.size, max_position)?;
     }
-    let margin = book
-        .sums_without(index, Basis::Worst)
-        .add_cash(cash + funding.into())
-        .add(@holding(boxed, party.position, Basis::Worst))
-        .margin();
+    let rest = book.sums_without(index, Basis::Worst).add_cash(cash + funding.into());
+    let margin = with_position(rest, boxed, party.position, Basis::Worst).margin();
     if !is_healthy(margin.value, margin.initial) {
         return Err('MARGIN: caller');
     }

@@ -24,16 +24,17 @@ pub mod Trading {
         AllCancelled, FillRefused, FillSettled, OrderApproved, OrderCancelled, TradingKeyRegistered,
         TradingKeyRevoked,
     };
-    use crate::clearinghouse::fills::{Batch, FillOutcome, SideAfter, decide};
+    use crate::clearinghouse::fills::{Batch, FillOutcome, SideAfter, decide, load_terms};
     use crate::clearinghouse::interface::{Fill, Mode, Order};
     use crate::clearinghouse::orders::{domain_hash, is_on_curve, order_hash};
     use crate::clearinghouse::slots::{
-        AccountSlot, BooksSlot, MAX_ACCOUNT_EPOCH, OrderSlot, pack_pair,
+        AccountSlot, BooksSlot, MAX_ACCOUNT_EPOCH, OrderSlot, PairSlot, pack_pair,
     };
     use crate::clearinghouse::state::{
         ReadState, State, read_account, read_books, read_order, read_venue, write_account,
         write_account_and_position, write_books, write_order, write_order_at,
     };
+    use crate::gas::rare_path;
     use crate::rules::modes::{Action, allows};
     use crate::upgrades::interface::INamed;
     use crate::upgrades::names;
@@ -84,14 +85,28 @@ pub mod Trading {
             let domain = domain_hash(get_tx_info().unbox().chain_id);
             let mut books = read_books(state);
             let mut number: u32 = 0;
+            let mut last = UNKNOWN;
+            let mut terms = None;
+            let mut interest = (0, 0);
             for fill in fills {
                 let maker_hash = order_hash(domain, fill.maker.order);
                 let taker_hash = order_hash(domain, fill.taker.order);
-                match decide(state, @batch, *indices[number], fill, maker_hash, taker_hash) {
-                    Ok(outcome) => self
-                        .commit(
-                            fill, *indices[number], maker_hash, taker_hash, @outcome, ref books,
-                        ),
+                let index = *indices[number];
+                if index != last && index != UNKNOWN {
+                    rare_path();
+                    if last != UNKNOWN {
+                        self.write_interest(last, interest);
+                    }
+                    let loaded = load_terms(state, index);
+                    interest = loaded.interest;
+                    terms = Some(loaded);
+                    last = index;
+                }
+                match decide(state, @batch, index, terms, interest, fill, maker_hash, taker_hash) {
+                    Ok(outcome) => {
+                        interest = outcome.interest;
+                        self.commit(fill, index, maker_hash, taker_hash, @outcome, ref books);
+                    },
                     Err(reason) => self
                         .emit(
                             FillRefused {
@@ -103,6 +118,9 @@ pub mod Trading {
                         ),
                 }
                 number += 1;
+            }
+            if last != UNKNOWN {
+                self.write_interest(last, interest);
             }
             write_books(self.state.as_path(), books);
         }
@@ -163,6 +181,11 @@ pub mod Trading {
             assert(allows(stored, action), 'MODE: not allowed');
         }
 
+        fn write_interest(ref self: ContractState, market: u8, interest: PairSlot) {
+            let slots = self.state.as_path().markets.entry(market).as_ptr();
+            slots.interest.write(pack_pair(interest));
+        }
+
         /// The hash of an order of the caller for this venue.
         fn own_order(self: @ContractState, order: @Order, action: Action) -> felt252 {
             self.assert_allowed(action);
@@ -184,14 +207,6 @@ pub mod Trading {
             let taker = *outcome.taker;
             write_side(@maker, market);
             write_side(@taker, market);
-            self
-                .state
-                .as_path()
-                .markets
-                .entry(market)
-                .as_ptr()
-                .interest
-                .write(pack_pair(*outcome.interest));
             books.insurance += (*outcome.remainder).into();
             books.fees += maker.fee.into() + taker.fee.into();
             books.funding -= maker.funding.into() + taker.funding.into();

@@ -44,7 +44,7 @@ pub mod Waterfall {
     };
     use crate::clearinghouse::interface::WaterfallParams;
     use crate::clearinghouse::slots::{
-        BooksSlot, PositionSlot, pack_pair, unpack_pair, unpack_trade,
+        BooksSlot, PositionSlot, pack_pair, position_of, unpack_pair, unpack_trade,
     };
     use crate::clearinghouse::state::{
         State, read_account, read_bad_debt, read_books, read_seen_at, read_waterfall, write_account,
@@ -252,7 +252,13 @@ pub mod Waterfall {
                     continue;
                 }
                 let decided = to_vault(
-                    state.as_non_mut(), sweep, @hand, @vault, *held.market, *held.position, @purse,
+                    state.as_non_mut(),
+                    sweep,
+                    @hand,
+                    @vault,
+                    *held.market,
+                    position_of(*held.stake),
+                    @purse,
                 );
                 match decided {
                     Ok((

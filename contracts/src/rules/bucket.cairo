@@ -2,7 +2,9 @@
 //! `window` seconds. So no hour of the clock has a fresh quota: in any t seconds at most limit x (1
 //! + t / window) passes.
 
+use core::num::traits::{Bounded, CheckedMul};
 use starknet::storage_access::StorePacking;
+use crate::gas::rare_path;
 
 const TWO_128: felt252 = 0x100000000000000000000000000000000;
 
@@ -31,21 +33,35 @@ pub fn leaked(bucket: Bucket, terms: Limit, now: u64) -> Bucket {
     if now <= bucket.at || terms.window == 0 {
         return bucket;
     }
-    let elapsed = now - bucket.at;
-    let wide: u256 = terms.limit.into() * elapsed.into() / terms.window.into();
-    if wide == 0 {
+    let gone = run_out(terms, now - bucket.at);
+    if gone == 0 {
         return bucket;
     }
-    if wide >= bucket.level.into() {
+    if gone >= bucket.level {
         return Bucket { level: 0, at: now };
     }
-    // Below the level, so it fits.
-    Bucket { level: bucket.level - wide.low, at: now }
+    Bucket { level: bucket.level - gone, at: now }
+}
+
+/// limit x elapsed / window, at most what a u128 holds.
+fn run_out(terms: Limit, elapsed: u64) -> u128 {
+    let product: Option<u128> = terms.limit.checked_mul(elapsed.into());
+    match product {
+        Some(product) => product / terms.window.into(),
+        None => {
+            rare_path();
+            let wide: u256 = terms.limit.into() * elapsed.into() / terms.window.into();
+            wide.try_into().unwrap_or(Bounded::MAX)
+        },
+    }
 }
 
 /// How much more passes at `now`.
 pub fn room(bucket: Bucket, terms: Limit, now: u64) -> u128 {
-    let level = leaked(bucket, terms, now).level;
+    room_above(leaked(bucket, terms, now).level, terms)
+}
+
+fn room_above(level: u128, terms: Limit) -> u128 {
     if level >= terms.limit {
         0
     } else {
@@ -56,7 +72,7 @@ pub fn room(bucket: Bucket, terms: Limit, now: u64) -> u128 {
 /// The bucket after `amount` passed; None: there is no room for it.
 pub fn pour(bucket: Bucket, terms: Limit, now: u64, amount: u128) -> Option<Bucket> {
     let before = leaked(bucket, terms, now);
-    if amount > room(before, terms, now) {
+    if amount > room_above(before.level, terms) {
         return None;
     }
     Some(Bucket { level: before.level + amount, at: before.at })

@@ -69,6 +69,8 @@ const VALUE_PER_COLLATERAL: NonZero<u128> = 10_000_000_000;
 const VALUE_PER_USD: u128 = 10_000_000_000_000_000;
 const BPS: NonZero<u128> = 10_000;
 const SIZE_ONE: NonZero<u128> = 100_000_000;
+/// 2^100; 1e8 times it is below 2^127.
+const PENDING_RAISE: felt252 = 0x10000000000000000000000000;
 /// A liquidation stops at V/R of 111/100.
 const TARGET_NUMERATOR: u128 = 111;
 const TARGET_DENOMINATOR: u128 = 100;
@@ -99,12 +101,30 @@ pub fn position_value(size: i64, price: u64) -> i128 {
 }
 
 /// floor(-size x change / 1e8) for a change of the funding index: a long pays when the index rises.
-/// The change is split in whole units and a rest, so that no product is beyond u128 but the first,
-/// which is exact in felt252.
 pub fn pending_funding(size: i64, change: i128) -> i128 {
-    if change == 0 {
-        return 0;
+    pending(size.into(), change.into()).try_into().unwrap()
+}
+
+/// As `pending_funding`; raised by a multiple of the divisor, one division floors either sign.
+#[inline(always)]
+pub fn pending(size: felt252, change: felt252) -> felt252 {
+    let raised: Option<u128> = (PENDING_RAISE * 100_000_000 - size * change).try_into();
+    match raised {
+        Some(raised) => {
+            let (part, _) = DivRem::div_rem(raised, SIZE_ONE);
+            part.into() - PENDING_RAISE
+        },
+        None => {
+            rare_path();
+            pending_wide(size.try_into().unwrap(), change.try_into().unwrap()).into()
+        },
     }
+}
+
+/// Beyond u128. The change is split in whole units and a rest, so that no product is but the first,
+/// which is exact in felt252.
+#[inline(never)]
+fn pending_wide(size: i64, change: i128) -> i128 {
     let (whole, rest) = DivRem::div_rem(magnitude(change), SIZE_ONE);
     let size_felt: felt252 = size_magnitude(size).into();
     let product: u128 = (size_felt * rest.into()).try_into().unwrap();
@@ -194,6 +214,31 @@ pub impl SumsImpl of SumsTrait {
             value: self.value + value + (*holding.pending).into(),
             initial: self.initial + initial,
             maintenance: self.maintenance + maintenance,
+        }
+    }
+
+    /// With one more position in a market of one tier: |size|, the price, pending funding and the
+    /// fractions.
+    #[inline(always)]
+    fn add_plain(
+        self: Sums,
+        is_long: bool,
+        size: felt252,
+        price: felt252,
+        pending: felt252,
+        initial_bps: felt252,
+        maintenance_bps: felt252,
+    ) -> Sums {
+        let magnitude = size * price;
+        let value = if is_long {
+            magnitude
+        } else {
+            -magnitude
+        };
+        Sums {
+            value: self.value + value + pending,
+            initial: self.initial + magnitude * initial_bps,
+            maintenance: self.maintenance + magnitude * maintenance_bps,
         }
     }
 

@@ -83,6 +83,8 @@ pub mod MockHouse {
             let refusal = self.refusal.read();
             assert(refusal == 0, refusal);
             assert(!self.refused.read(account), 'MOCK: no such account');
+            // As the clearinghouse refuses its bridge.
+            assert(self.mode.read() != rank(Mode::Halted), 'BRIDGE: venue is halted');
             let token = IERC20Dispatcher { contract_address: self.token.read() };
             token.transfer_from(get_caller_address(), get_contract_address(), amount.into());
             self

@@ -12,6 +12,7 @@ from truemark.errors import TruemarkError
 
 from truemark_devnet.bench.figure import Figure, write
 from truemark_devnet.bench.gas import TABLE as GAS
+from truemark_devnet.bench.gas import committed
 
 OUT = Path("build/bench.json")
 
@@ -62,9 +63,10 @@ def main(only: str | None = None) -> None:
 
 def _table(figures: list[Figure]) -> Table:
     table = Table(box=None, pad_edge=False)
-    for name in ("figure", "value", "unit", "baseline", "against", "ratio", "bar"):
-        right = name in ("value", "baseline", "ratio", "bar")
+    for name in ("figure", "value", "unit", "baseline", "against", "ratio", "bar", "committed"):
+        right = name in ("value", "baseline", "ratio", "bar", "committed")
         table.add_column(name, justify="right" if right else "left", no_wrap=name != "against", overflow="fold")
+    last = committed()
     for figure in figures:
         table.add_row(
             figure.name,
@@ -74,6 +76,7 @@ def _table(figures: list[Figure]) -> Table:
             figure.baseline_name,
             f"{figure.ratio:,.2f}",
             _bar(figure),
+            _change(figure, last),
         )
     return table
 
@@ -84,3 +87,11 @@ def _bar(figure: Figure) -> str:
         return ""
     bar = GAS[figure.name][1]
     return f"{bar:g} {'met' if figure.value <= bar else 'missed'}"
+
+
+def _change(figure: Figure, last: dict[str, int]) -> str:
+    """The gas as it was last committed, and by how much it is more or less now; other figures differ by machine."""
+    if figure.name not in last:
+        return ""
+    before = last[figure.name] / 10**6
+    return f"{before:.3f} {figure.value / before - 1:+.1%}"
