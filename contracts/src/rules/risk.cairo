@@ -434,8 +434,8 @@ mod tests {
     use crate::clearinghouse::interface::MarginTier;
     use super::{
         Holding, LiquidationCase, LiquidationTerms, Tiers, costs_at, healthier, is_healthy,
-        liquidation_costs, liquidation_size, margin, pending_funding, position_requirement,
-        requirement_of, transfer_loss,
+        liquidation_costs, liquidation_size, margin, pending_funding, pending_wide,
+        position_requirement, requirement_of, transfer_loss,
     };
 
     const ONE: i64 = 100_000_000;
@@ -475,6 +475,20 @@ mod tests {
         assert!(pending_funding(most, change) == -114179815416476790472283477070872087794);
         assert!(pending_funding(-most, change) == 114179815416476790472283477070872087793);
         assert!(pending_funding(-most - 1, -change) == -114179815416476790484662877463725890543);
+    }
+
+    #[test]
+    fn funding_is_the_same_on_both_ways() {
+        // 2^62 x 2^64 is just below what one division can take, twice that beyond it.
+        for size in array![1_i64, 99_999_999, 0x4000000000000000, 0x7fffffffffffffff] {
+            for change in array![1_i128, 99_999_999, 0x10000000000000001, 0x3ffffffffffffffff] {
+                for (size, change) in array![
+                    (size, change), (-size, change), (size, -change), (-size, -change),
+                ] {
+                    assert!(pending_funding(size, change) == pending_wide(size, change));
+                }
+            }
+        }
     }
 
     #[test]
