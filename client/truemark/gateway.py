@@ -49,6 +49,8 @@ class OrderOutcomeUnknown(TruemarkError, ConnectionError):
 
 
 class OrderState(StrEnum):
+    #: Accepted, and not on the book until its trigger.
+    WAITING = "waiting"
     #: Some of it rests.
     OPEN = "open"
     #: Nothing rests, something waits for its settlement.
@@ -62,7 +64,7 @@ class OrderState(StrEnum):
 
     @property
     def is_final(self) -> bool:
-        return self not in (OrderState.OPEN, OrderState.MATCHED)
+        return self not in (OrderState.WAITING, OrderState.OPEN, OrderState.MATCHED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,8 @@ class OrderAck:
 
 
 class FillState(StrEnum):
+    #: Paired by the venue; its settlement is on its way.
+    MATCHED = "matched"
     SETTLED = "settled"
     #: The chain refused it, with a reason: it changed nothing.
     REFUSED = "refused"
