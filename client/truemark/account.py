@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import Any, Final
 
 from truemark.errors import TruemarkError
 from truemark.felt import hex_of
-from truemark.keys import StarkKey, account_address
+from truemark.keys import StarkSigner, account_address, sign_checked
 from truemark.receipt import FINAL, Receipt, TransactionReverted, parse_receipt
 from truemark.rpc import AsyncRpc, NodeUnavailable, RpcError
 from truemark.transactions import Bound, Call, Fees, declare_v3, deploy_account_v3, invoke_v3, with_signature
@@ -19,6 +20,8 @@ __all__ = [
     "DECLARE_FEES",
     "DEFAULT_FEES",
     "Account",
+    "Fate",
+    "Prepared",
     "Receipt",
     "TransactionRefused",
     "TransactionReverted",
@@ -72,6 +75,31 @@ class TransactionTimeout(TruemarkError, TimeoutError):
         self.hash = tx_hash
 
 
+class Fate(StrEnum):
+    """What became of a transaction that was signed, as far as the chain knows."""
+
+    #: The node has it.
+    KNOWN = "known"
+    #: It does not, and would take it still.
+    OPEN = "open"
+    #: Another transaction took its nonce: it can never be in a block.
+    DEAD = "dead"
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A transaction as it was signed, without the signature: enough to sign and send the very same one again."""
+
+    calls: tuple[Call, ...]
+    fees: Fees
+    nonce: int
+    hash: int
+
+
+#: Told of a transaction before it is sent; what it raises keeps the transaction back.
+BeforeSending = Callable[[Prepared], None]
+
+
 class Account:
     """An account with one STARK key. Safe for many tasks at once: the nonce is given and posted under a lock, the
     waiting is not.
@@ -87,7 +115,7 @@ class Account:
         self,
         rpc: AsyncRpc,
         address: int,
-        key: StarkKey,
+        key: StarkSigner,
         chain_id: int,
         *,
         fees: Fees = DEFAULT_FEES,
@@ -122,8 +150,14 @@ class Account:
         tx_hash = await self.send(calls, fees)
         return (await self.wait(tx_hash)).or_raise()
 
-    async def send(self, calls: Call | Sequence[Call], fees: Fees | None = None) -> int:
+    async def send(
+        self, calls: Call | Sequence[Call], fees: Fees | None = None, *, before: BeforeSending | None = None
+    ) -> int:
         """As `execute`, without the waiting; the transaction's hash.
+
+        Args:
+            before: called with what was signed before it is sent, and again if it has to be signed with another nonce:
+                the place to write down what a crash must not lose.
 
         Raises:
             TransactionRefused, NodeUnavailable
@@ -131,11 +165,44 @@ class Account:
         sequence = (calls,) if isinstance(calls, Call) else tuple(calls)
         bounds = self.fees if fees is None else fees
 
-        def sign(nonce: int) -> tuple[int, dict[str, Any]]:
+        async def sign(nonce: int) -> tuple[int, dict[str, Any]]:
             tx_hash, transaction = invoke_v3(sequence, self.address, nonce, self.chain_id, bounds)
-            return tx_hash, with_signature(transaction, self._key.sign(tx_hash))
+            signed = with_signature(transaction, await sign_checked(self._key, tx_hash))
+            if before is not None:
+                before(Prepared(sequence, bounds, nonce, tx_hash))
+            return tx_hash, signed
 
         return await self._send(sign, "starknet_addInvokeTransaction", "invoke_transaction")
+
+    async def fate(self, prepared: Prepared) -> Fate:
+        """What became of a transaction that was signed before, perhaps by a process that is no more."""
+        if await self.is_known(prepared.hash):
+            return Fate.KNOWN
+        if await self.nonce() <= prepared.nonce:
+            return Fate.OPEN
+        # It may have arrived between the two questions.
+        return Fate.KNOWN if await self.is_known(prepared.hash) else Fate.DEAD
+
+    async def send_again(self, prepared: Prepared) -> None:
+        """Signs and sends the very same transaction again: with its nonce it is in a block once at most.
+
+        Raises:
+            ValueError: it is not of this account and chain.
+            TransactionRefused: its nonce is taken, or the node refuses it otherwise.
+            NodeUnavailable
+        """
+        tx_hash, transaction = invoke_v3(prepared.calls, self.address, prepared.nonce, self.chain_id, prepared.fees)
+        if tx_hash != prepared.hash:
+            raise ValueError(f"transaction {prepared.hash:#x} is not of account {self.address:#x} on this chain")
+        signed = with_signature(transaction, await sign_checked(self._key, tx_hash))
+        async with self._lock:
+            self._nonce = None
+            try:
+                await self._post(
+                    self.rpc.call("starknet_addInvokeTransaction", {"invoke_transaction": signed}), tx_hash
+                )
+            except RpcError as error:
+                raise TransactionRefused(error) from None
 
     async def deploy(self, class_hash: int, fees: Fees | None = None) -> int:
         """Deploys this account by its own key (salt: the public key) and waits; the transaction's hash. It pays the fee
@@ -150,11 +217,11 @@ class Account:
             raise ValueError(f"{self.address:#x} is not the address of this key with class {class_hash:#x}")
         bounds = self.fees if fees is None else fees
 
-        def sign(nonce: int) -> tuple[int, dict[str, Any]]:
+        async def sign(nonce: int) -> tuple[int, dict[str, Any]]:
             tx_hash, transaction = deploy_account_v3(
                 class_hash, [public_key], public_key, self.address, nonce, self.chain_id, bounds
             )
-            return tx_hash, with_signature(transaction, self._key.sign(tx_hash))
+            return tx_hash, with_signature(transaction, await sign_checked(self._key, tx_hash))
 
         tx_hash = await self._send(sign, "starknet_addDeployAccountTransaction", "deploy_account_transaction")
         (await self.wait(tx_hash)).or_raise()
@@ -171,11 +238,11 @@ class Account:
         """
         bounds = DECLARE_FEES if fees is None else fees
 
-        def sign(nonce: int) -> tuple[int, dict[str, Any]]:
+        async def sign(nonce: int) -> tuple[int, dict[str, Any]]:
             tx_hash, transaction = declare_v3(
                 sierra, class_hash, compiled_class_hash, self.address, nonce, self.chain_id, bounds
             )
-            return tx_hash, with_signature(transaction, self._key.sign(tx_hash))
+            return tx_hash, with_signature(transaction, await sign_checked(self._key, tx_hash))
 
         tx_hash = await self._send(sign, "starknet_addDeclareTransaction", "declare_transaction")
         (await self.wait(tx_hash)).or_raise()
@@ -228,13 +295,15 @@ class Account:
             await asyncio.sleep(pause)
             pause = min(pause * _POLL_GROWTH, _POLL_MOST)
 
-    async def _send(self, sign: Callable[[int], tuple[int, dict[str, Any]]], method: str, parameter: str) -> int:
+    async def _send(
+        self, sign: Callable[[int], Awaitable[tuple[int, dict[str, Any]]]], method: str, parameter: str
+    ) -> int:
         async with self._lock:
             tries = _NONCE_TRIES
             while True:
                 if self._nonce is None:
                     self._nonce = await self.nonce()
-                tx_hash, transaction = sign(self._nonce)
+                tx_hash, transaction = await sign(self._nonce)
                 tries -= 1
                 try:
                     await self._post(self.rpc.call(method, {parameter: transaction}), tx_hash)
@@ -259,10 +328,11 @@ class Account:
             if error.code != DUPLICATE:
                 raise
         except NodeUnavailable:
-            if not await self._is_known(tx_hash):
+            if not await self.is_known(tx_hash):
                 raise
 
-    async def _is_known(self, tx_hash: int) -> bool:
+    async def is_known(self, tx_hash: int) -> bool:
+        """Whether the node has a transaction of this hash, in a block or not yet."""
         try:
             await self.rpc.call("starknet_getTransactionStatus", {"transaction_hash": hex_of(tx_hash)})
         except RpcError as error:

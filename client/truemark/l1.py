@@ -4,7 +4,7 @@ that a reconciliation needs."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from importlib.resources import files
@@ -19,7 +19,7 @@ from eth_utils.address import is_checksum_address, is_hex_address, to_checksum_a
 from eth_utils.exceptions import ValidationError
 from web3 import AsyncHTTPProvider, AsyncWeb3
 from web3.contract.async_contract import AsyncContract, AsyncContractFunction
-from web3.exceptions import ContractLogicError, TimeExhausted, Web3Exception, Web3RPCError
+from web3.exceptions import ContractLogicError, TimeExhausted, TransactionNotFound, Web3Exception, Web3RPCError
 from web3.logs import DISCARD
 from web3.providers.rpc.utils import REQUEST_RETRY_ALLOWLIST, ExceptionRetryConfiguration
 from web3.types import RPCEndpoint, TxParams, TxReceipt, Wei
@@ -100,6 +100,20 @@ class L1Deposit:
     message_hash: str
     tx_hash: str
     block: int
+
+
+@dataclass(frozen=True, slots=True)
+class L1Prepared:
+    """An L1 transaction as it was signed, without the signature: enough to sign and send the very same one again."""
+
+    nonce: int
+    hash: str
+    #: The fields that are signed, as eth-account takes them.
+    fields: Mapping[str, Any]
+
+
+#: Told of an L1 transaction before it is sent; what it raises keeps the transaction back.
+BeforeL1 = Callable[[L1Prepared], None]
 
 
 class L1Bridge:
@@ -196,8 +210,14 @@ class L1Bridge:
         if "error" in answer:
             raise L1Refused(f"the faucet: {answer['error']}")
 
-    async def deposit(self, amount: Amount, destination: Destination, recipient: int) -> L1Deposit:
+    async def deposit(
+        self, amount: Amount, destination: Destination, recipient: int, *, before: BeforeL1 | None = None
+    ) -> L1Deposit:
         """Approves and sends `amount` USD to `recipient` on L2.
+
+        Args:
+            before: called with the deposit's own transaction before it is sent: the place to write down what a crash
+                must not lose.
 
         Raises:
             BadAmount: not above 0, or finer than 1e-6 USD.
@@ -209,10 +229,47 @@ class L1Bridge:
         if allowed < units:
             await self._send(self._token.functions.approve(self._bridge.address, units), "approving the deposit")
         receipt = await self._send(
-            self._bridge.functions.deposit(destination.code, recipient, units), "depositing", value=self._message_fee
+            self._bridge.functions.deposit(destination.code, recipient, units),
+            "depositing",
+            value=self._message_fee,
+            before=before,
         )
-        (log,) = self._bridge.events.DepositSent().process_receipt(receipt, errors=DISCARD)
-        return _deposit_of(log)
+        return self._deposit_in(receipt)
+
+    async def find_deposit(self, tx_hash: str) -> L1Deposit | None:
+        """The deposit of a transaction that is in a block; None: it is in none.
+
+        Raises:
+            L1Reverted: it was reverted.
+        """
+        receipt = await self._receipt(tx_hash)
+        if receipt is None:
+            return None
+        if receipt["status"] != 1:
+            raise L1Reverted("depositing", "reverted in its block")
+        return self._deposit_in(receipt)
+
+    async def can_still_be_sent(self, prepared: L1Prepared) -> bool:
+        """Whether a transaction that is in no block could still get there: no other one of the signer has its nonce.
+        Ask for its receipt first."""
+        used = await self._ask(self._w3.eth.get_transaction_count(self._account.address, "latest"), "reading a nonce")
+        return used <= prepared.nonce
+
+    async def send_again(self, prepared: L1Prepared) -> None:
+        """Signs and sends the very same transaction again: with its nonce it is in a block once at most. One that the
+        node has already is left to it.
+
+        Raises:
+            L1Refused: the node does not take it.
+            L1Unavailable, NoL1Signer
+        """
+        signed = self._account.sign_transaction(dict(prepared.fields))
+        async with self._lock:
+            try:
+                await self._ask(self._w3.eth.send_raw_transaction(signed.raw_transaction), "sending again")
+            except L1Refused:
+                if await self._transaction(prepared.hash) is None:
+                    raise
 
     async def cancel_deposit(self, deposit: L1Deposit) -> str:
         """Starts the delay before `reclaim_deposit`, for a deposit that L2 has not consumed; the transaction's hash."""
@@ -353,7 +410,29 @@ class L1Bridge:
         address = checked_l1_address(self._deployment.l1[name])
         return self._w3.eth.contract(address=address, abi=abi)
 
-    async def _send(self, function: AsyncContractFunction, what: str, *, value: int = 0) -> TxReceipt:
+    def _deposit_in(self, receipt: TxReceipt) -> L1Deposit:
+        (log,) = self._bridge.events.DepositSent().process_receipt(receipt, errors=DISCARD)
+        return _deposit_of(log)
+
+    async def _receipt(self, tx_hash: str) -> TxReceipt | None:
+        try:
+            return await self._ask(self._w3.eth.get_transaction_receipt(HexStr(tx_hash)), "reading a receipt")
+        except L1Refused as error:
+            if isinstance(error.__cause__, TransactionNotFound):
+                return None
+            raise
+
+    async def _transaction(self, tx_hash: str) -> Any:
+        try:
+            return await self._ask(self._w3.eth.get_transaction(HexStr(tx_hash)), "reading a transaction")
+        except L1Refused as error:
+            if isinstance(error.__cause__, TransactionNotFound):
+                return None
+            raise
+
+    async def _send(
+        self, function: AsyncContractFunction, what: str, *, value: int = 0, before: BeforeL1 | None = None
+    ) -> TxReceipt:
         """Signs, sends and waits for the block. The nonce is taken under the lock, so two sends never share one."""
         account = self._account
         async with self._lock:
@@ -367,6 +446,8 @@ class L1Bridge:
             gas = await self._ask(function.estimate_gas(base), what)
             built = await self._ask(function.build_transaction({**base, "gas": gas * _GAS_PERCENT // 100}), what)
             signed = account.sign_transaction(cast(dict[str, Any], built))
+            if before is not None:
+                before(L1Prepared(nonce, "0x" + bytes(signed.hash).hex(), cast(dict[str, Any], built)))
             sent = await self._ask(self._w3.eth.send_raw_transaction(signed.raw_transaction), what)
         receipt = await self._ask(
             self._w3.eth.wait_for_transaction_receipt(sent, timeout=self._timeout, poll_latency=self._poll), what

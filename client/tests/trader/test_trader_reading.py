@@ -18,13 +18,23 @@ from truemark.risk import Holding, margin
 from truemark.trader import (
     AsyncTrader,
     DepositHandle,
+    Flow,
     SyncDeposit,
+    SyncFlow,
     SyncWithdrawal,
     Trader,
     WithdrawalHandle,
     WrongChain,
 )
 
+MOVEMENTS = {
+    "begin_deposit",
+    "begin_withdrawal",
+    "begin_vault_deposit",
+    "begin_redemption",
+    "movements",
+    "movement",
+}
 TIER = {"upto": 0, "initial_bps": 500, "maintenance_bps": 300}
 NO = {"upto": 0, "initial_bps": 0, "maintenance_bps": 0}
 BTC, ETH = 9_547_500_000_000, 335_000_000_000
@@ -193,9 +203,10 @@ async def test_connecting_checks_the_chain_and_sends_nothing(deployment: Any) ->
 @pytest.mark.parametrize(
     ("made", "twin", "own"),
     [
-        (AsyncTrader, Trader, {"deposit", "withdraw", "withdrawals", "resume_deposit", "resume_withdrawal", "connect"}),
+        (AsyncTrader, Trader, {"deposit", "withdraw", "withdrawals", "connect", *MOVEMENTS}),
         (DepositHandle, SyncDeposit, set()),
         (WithdrawalHandle, SyncWithdrawal, set()),
+        (Flow, SyncFlow, set()),
     ],
 )
 def test_the_sync_twin_has_every_method(made: type, twin: type, own: set[str]) -> None:

@@ -7,18 +7,21 @@ from truemark.keys.address import account_address, contract_address
 from truemark.keys.derivation import derive
 from truemark.keys.ethereum import BadEthKey, BadSignature, EthSigner, LocalEthSigner, NotDeterministic, WrongSigner
 from truemark.keys.grind import grind_key
-from truemark.keys.stark import StarkKey
+from truemark.keys.stark import BadStarkSignature, StarkKey, StarkSigner, sign_checked
 
 __all__ = [
     "BadEthKey",
     "BadSignature",
+    "BadStarkSignature",
     "EthSigner",
     "LocalEthSigner",
     "NotDeterministic",
     "StarkKey",
+    "StarkSigner",
     "WrongSigner",
     "account_address",
     "contract_address",
     "derive",
     "grind_key",
+    "sign_checked",
 ]

@@ -1,12 +1,57 @@
-"""A STARK private key that does not show itself."""
+"""Who signs with a STARK key: a private key held here that does not show itself, or anything else that can answer for a
+public key."""
 
 from __future__ import annotations
 
+import asyncio
 import secrets
-from typing import Self, SupportsIndex
+from typing import Protocol, Self, SupportsIndex
 
 from truemark import signing
 from truemark.curve import EC_ORDER
+from truemark.errors import TruemarkError
+
+
+class StarkSigner(Protocol):
+    """A STARK key that signs hashes, wherever it is: a StarkKey, a hardware device, a key service."""
+
+    @property
+    def public_key(self) -> int:
+        """The x of its point."""
+        ...
+
+    def sign(self, msg_hash: int) -> tuple[int, int]:
+        """(r, s). It may take its time: it is called outside of the event loop unless it is a StarkKey."""
+        ...
+
+
+class BadStarkSignature(TruemarkError, ValueError):
+    """A signer's answer is no signature of what it was asked to sign: nothing was sent.
+
+    Attributes:
+        public_key, msg_hash: the key that was asked, and for what.
+    """
+
+    def __init__(self, public_key: int, msg_hash: int) -> None:
+        super().__init__(f"the signer of public key {public_key:#x} did not sign {msg_hash:#x} with that key")
+        self.public_key = public_key
+        self.msg_hash = msg_hash
+
+
+async def sign_checked(signer: StarkSigner, msg_hash: int) -> tuple[int, int]:
+    """A signature. One of a key that is not held in this process is waited for in a thread, and verified here before
+    anybody else sees it.
+
+    Raises:
+        BadStarkSignature: it is by another key or of another message.
+        BadMessage: the hash is not in [1, 2^251).
+    """
+    if isinstance(signer, StarkKey):
+        return signer.sign(msg_hash)
+    r, s = await asyncio.to_thread(signer.sign, msg_hash)
+    if not signing.verify(signer.public_key, msg_hash, r, s):
+        raise BadStarkSignature(signer.public_key, msg_hash)
+    return r, s
 
 
 class StarkKey:

@@ -1,6 +1,18 @@
 """Trading: one account at a venue, from the first deposit to the claim on L1."""
 
 from truemark.trader.amounts import OffStep, from_shares, round_to, to_shares
+from truemark.trader.flows import (
+    BadJournal,
+    Flow,
+    FlowFailed,
+    Journal,
+    MovedElsewhere,
+    NotFinished,
+    Progress,
+    Step,
+    UnknownFlow,
+    WithdrawalErased,
+)
 from truemark.trader.handles import (
     DepositHandle,
     DepositReclaimed,
@@ -10,27 +22,39 @@ from truemark.trader.handles import (
 )
 from truemark.trader.money import AlreadyRefunded, NothingClaimable
 from truemark.trader.onboarding import NotFunded
-from truemark.trader.session import NoGateway, NoL1
-from truemark.trader.trader import AsyncTrader, SyncDeposit, SyncWithdrawal, Trader
+from truemark.trader.session import NoGateway, NoJournal, NoL1
+from truemark.trader.trader import AsyncTrader, SyncDeposit, SyncFlow, SyncWithdrawal, Trader
 from truemark.trader.venue import AccountBook, Held, Venue, WrongChain
 
 __all__ = [
     "AccountBook",
     "AlreadyRefunded",
     "AsyncTrader",
+    "BadJournal",
     "DepositHandle",
     "DepositReclaimed",
+    "Flow",
+    "FlowFailed",
     "Held",
+    "Journal",
+    "MovedElsewhere",
     "NoGateway",
+    "NoJournal",
     "NoL1",
+    "NotFinished",
     "NotFunded",
     "NothingClaimable",
     "OffStep",
+    "Progress",
+    "Step",
     "StillUnderWay",
     "SyncDeposit",
+    "SyncFlow",
     "SyncWithdrawal",
     "Trader",
+    "UnknownFlow",
     "Venue",
+    "WithdrawalErased",
     "WithdrawalHandle",
     "WrongChain",
     "from_shares",

@@ -13,7 +13,6 @@ from truemark.trader.amounts import from_shares, to_shares
 from truemark.trader.handles import DepositHandle, WithdrawalHandle, registered_withdrawals, withdrawal_of
 from truemark.trader.session import Session
 from truemark.trader.venue import event_of
-from truemark.transactions import Call
 from truemark.units import Amount, from_collateral
 
 #: Where money on L2 comes from.
@@ -75,9 +74,9 @@ class MoneyMixin(Session):
             BadAmount
             TransactionReverted: with the contract's reason, e.g. 'ERC20: balance'.
         """
-        units = money(amount)
+        units, clearinghouse = money(amount), self._venue.clearinghouse
         receipt = await self._account.execute(
-            [self._approve(self._venue.clearinghouse.address, units), self._venue.clearinghouse.call("deposit", units)]
+            [self._venue.approve(clearinghouse.address, units), clearinghouse.call("deposit", units)]
         )
         return Transfer(from_collateral(units), receipt.hash)
 
@@ -137,8 +136,8 @@ class MoneyMixin(Session):
         """
         units = money(amount)
         vault = self._venue.vault
-        calls = await self._to_wallet(units) if source == "margin" else []
-        calls += [self._approve(vault.address, units), vault.call("deposit", units, self.address)]
+        calls = [await self._venue.to_wallet(units)] if source == "margin" else []
+        calls += [self._venue.approve(vault.address, units), vault.call("deposit", units, self.address)]
         receipt = await self._account.execute(calls)
         said = event_of(receipt.events, vault, "Deposit")
         return VaultDeposit(from_collateral(said["assets"]), from_shares(said["shares"]), receipt.hash)
@@ -208,7 +207,7 @@ class MoneyMixin(Session):
         units = money(amount)
         to = checked_l1_address(recipient) if recipient is not None else self.l1.address
         bridge = self._venue.bridge
-        calls = await self._to_wallet(units) if source == "margin" else []
+        calls = [await self._venue.to_wallet(units)] if source == "margin" else []
         calls.append(bridge.call("withdraw", await bridge.read("epoch"), int(to, 16), units))
         receipt = await self._account.execute(calls)
         registered = withdrawal_of(event_of(receipt.events, bridge, "WithdrawalRegistered"))
@@ -222,7 +221,7 @@ class MoneyMixin(Session):
             TransactionReverted: with the contract's reason, e.g. 'MARGIN: below initial'.
         """
         units = money(amount)
-        receipt = await self._account.execute(await self._to_wallet(units))
+        receipt = await self._account.execute(await self._venue.to_wallet(units))
         return Transfer(from_collateral(units), receipt.hash)
 
     def resume_withdrawal(self, withdrawal: Withdrawal) -> WithdrawalHandle:
@@ -233,10 +232,3 @@ class MoneyMixin(Session):
         """Every withdrawal that this account registered, oldest first, paid or not."""
         found = await registered_withdrawals(self._venue, self.address)
         return [WithdrawalHandle(item, self.l1, poll=self._poll, tx_hash=tx_hash) for item, tx_hash in found]
-
-    async def _to_wallet(self, units: int) -> list[Call]:
-        clearinghouse = self._venue.clearinghouse
-        return [clearinghouse.call("withdraw", await clearinghouse.read("epoch"), units)]
-
-    def _approve(self, spender: int, units: int) -> Call:
-        return self._venue.token.call("approve", spender, units)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import httpx
 from eth_account.signers.local import LocalAccount
@@ -18,6 +18,9 @@ from truemark.l1 import L1Bridge
 from truemark.rpc import AsyncRpc
 from truemark.trader.venue import Clock, Venue
 
+if TYPE_CHECKING:
+    from truemark.trader.flows import Journal
+
 #: Seconds between two looks at something that is waited for.
 POLL = 0.2
 #: Seconds that an order is good for when it does not say.
@@ -30,6 +33,10 @@ class NoGateway(TruemarkError, RuntimeError):
 
 class NoL1(TruemarkError, RuntimeError):
     """Money from or to L1 needs an L1 signer; this trader was connected without one."""
+
+
+class NoJournal(TruemarkError, RuntimeError):
+    """Money that survives a crash needs a journal; this trader was connected without one."""
 
 
 class Session:
@@ -46,6 +53,7 @@ class Session:
         owns_l1: bool,
         order_ttl: int,
         poll: float,
+        journal: Journal | Path | str | None = None,
     ) -> None:
         self._venue = venue
         self._account = account
@@ -55,6 +63,7 @@ class Session:
         self._owns_l1 = owns_l1
         self._order_ttl = order_ttl
         self._poll = poll
+        self._journal = journal
 
     @classmethod
     async def connect(
@@ -68,6 +77,7 @@ class Session:
         client: httpx.AsyncClient | None = None,
         order_ttl: int = ORDER_TTL,
         poll: float = POLL,
+        journal: Journal | Path | str | None = None,
     ) -> Self:
         """A trader of one venue. Sends nothing: see `onboard`.
 
@@ -80,6 +90,7 @@ class Session:
             client: an HTTP client to use for L2 and leave open.
             order_ttl: seconds that an order is good for when it does not say.
             poll: seconds between two looks at something that is waited for.
+            journal: where movements of money are written down, or the file's path; `begin_*` needs one.
 
         Raises:
             NoDeployment, BadManifest: there is no good manifest at the path.
@@ -109,6 +120,7 @@ class Session:
             owns_l1=bridge is not l1,
             order_ttl=order_ttl,
             poll=poll,
+            journal=journal,
         )
 
     async def __aenter__(self) -> Self:
@@ -160,3 +172,18 @@ class Session:
         if self._gateway is None:
             raise NoGateway("orders need a gateway: connect with gateway=...")
         return self._gateway
+
+    @property
+    def journal(self) -> Journal:
+        """
+        Raises:
+            NoJournal: connected without one.
+            BadJournal: the file is none.
+        """
+        from truemark.trader.flows import Journal
+
+        if self._journal is None:
+            raise NoJournal("movements of money need a journal: connect with journal=PATH")
+        if not isinstance(self._journal, Journal):
+            self._journal = Journal(self._journal)
+        return self._journal

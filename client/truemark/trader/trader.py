@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import httpx
 from eth_account.signers.local import LocalAccount
@@ -14,8 +15,10 @@ from truemark.gateway import OrderGateway
 from truemark.keys import EthSigner, StarkKey
 from truemark.l1 import L1Bridge, L1Deposit
 from truemark.models import Destination, Withdrawal
+from truemark.trader.flows import Flow, Journal, Progress, Record, Step
 from truemark.trader.handles import DepositHandle, WithdrawalHandle
 from truemark.trader.money import MoneyMixin, Source
+from truemark.trader.movements import MovementsMixin
 from truemark.trader.onboarding import OnboardingMixin
 from truemark.trader.reading import ReadingMixin
 from truemark.trader.session import ORDER_TTL, POLL
@@ -24,7 +27,7 @@ from truemark.trader.venue import Clock
 from truemark.units import Amount
 
 
-class AsyncTrader(OnboardingMixin, ReadingMixin, MoneyMixin, TradingMixin):
+class AsyncTrader(OnboardingMixin, ReadingMixin, MoneyMixin, MovementsMixin, TradingMixin):
     """One account at one venue. Amounts are Decimals (or ints, or text) in USD and base units; what does not fit the
     venue's steps raises before anything is signed.
 
@@ -101,6 +104,51 @@ class SyncWithdrawal(SyncTwin[WithdrawalHandle]):
     claim = sync(WithdrawalHandle.claim)
 
 
+class SyncFlow(SyncTwin[Flow]):
+    """A movement of money that survives its process; see Flow."""
+
+    def __init__(self, flow: Flow) -> None:
+        self._twin = flow
+
+    def __repr__(self) -> str:
+        return f"Sync{self._twin!r}"
+
+    @property
+    def id(self) -> str:
+        return self._twin.id
+
+    @property
+    def record(self) -> Record:
+        return self._twin.record
+
+    @property
+    def step(self) -> Step:
+        return self._twin.step
+
+    @property
+    def finished(self) -> bool:
+        return self._twin.finished
+
+    @property
+    def progress(self) -> Progress:
+        return self._twin.progress
+
+    @property
+    def reason(self) -> str | None:
+        return self._twin.reason
+
+    @property
+    def outcome(self) -> Any:
+        return self._twin.outcome
+
+    def reload(self) -> Step:
+        """As Flow.reload."""
+        return self._twin.reload()
+
+    advance = sync(Flow.advance)
+    run = sync(Flow.run)
+
+
 class Trader(SyncTwin[AsyncTrader]):
     """AsyncTrader for callers without an event loop: the same methods, which wait."""
 
@@ -119,6 +167,7 @@ class Trader(SyncTwin[AsyncTrader]):
         client: httpx.AsyncClient | None = None,
         order_ttl: int = ORDER_TTL,
         poll: float = POLL,
+        journal: Journal | Path | str | None = None,
     ) -> Trader:
         """As AsyncTrader.connect. A gateway and an open bridge must live on the same background loop."""
         return cls(
@@ -132,6 +181,7 @@ class Trader(SyncTwin[AsyncTrader]):
                     client=client,
                     order_ttl=order_ttl,
                     poll=poll,
+                    journal=journal,
                 )
             )
         )
@@ -198,6 +248,30 @@ class Trader(SyncTwin[AsyncTrader]):
     def resume_withdrawal(self, withdrawal: Withdrawal) -> SyncWithdrawal:
         """As AsyncTrader.resume_withdrawal."""
         return SyncWithdrawal(self._twin.resume_withdrawal(withdrawal))
+
+    def begin_deposit(self, amount: Amount, to: Destination | str = Destination.MARGIN) -> SyncFlow:
+        """As AsyncTrader.begin_deposit."""
+        return SyncFlow(PORTAL.run(self._twin.begin_deposit(amount, to)))
+
+    def begin_withdrawal(self, amount: Amount, recipient: str | None = None, source: Source = "margin") -> SyncFlow:
+        """As AsyncTrader.begin_withdrawal."""
+        return SyncFlow(PORTAL.run(self._twin.begin_withdrawal(amount, recipient, source)))
+
+    def begin_vault_deposit(self, amount: Amount, source: Source = "wallet") -> SyncFlow:
+        """As AsyncTrader.begin_vault_deposit."""
+        return SyncFlow(PORTAL.run(self._twin.begin_vault_deposit(amount, source)))
+
+    def begin_redemption(self, shares: Amount) -> SyncFlow:
+        """As AsyncTrader.begin_redemption."""
+        return SyncFlow(PORTAL.run(self._twin.begin_redemption(shares)))
+
+    def movements(self, *, open_only: bool = True) -> Sequence[SyncFlow]:
+        """As AsyncTrader.movements."""
+        return [SyncFlow(flow) for flow in PORTAL.run(self._twin.movements(open_only=open_only))]
+
+    def movement(self, flow_id: str) -> SyncFlow:
+        """As AsyncTrader.movement."""
+        return SyncFlow(PORTAL.run(self._twin.movement(flow_id)))
 
     def withdrawals(self) -> Sequence[SyncWithdrawal]:
         """As AsyncTrader.withdrawals."""

@@ -17,6 +17,7 @@ from truemark.models import Mark, MarketStatus
 from truemark.receipt import RawEvent
 from truemark.risk import NO_TIER, Holding, MarginTier, Tiers, pending_funding
 from truemark.rpc import AsyncRpc
+from truemark.transactions import Call
 from truemark.units import from_price
 
 #: Seconds since 1970.
@@ -130,6 +131,14 @@ class Venue:
             accepted_at=raw["accepted_at"],
             candidate=from_price(raw["candidate"]),
         )
+
+    def approve(self, spender: int, units: int) -> Call:
+        """Lets `spender` take `units` of collateral (1e-6 USD) out of the caller's wallet."""
+        return self.token.call("approve", spender, units)
+
+    async def to_wallet(self, units: int) -> Call:
+        """From the caller's margin account to its wallet; 1e-6 USD."""
+        return self.clearinghouse.call("withdraw", await self.clearinghouse.read("epoch"), units)
 
     async def book(self, address: int) -> AccountBook:
         """What an account has, all read at one block."""
