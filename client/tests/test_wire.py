@@ -246,7 +246,7 @@ def test_a_stream_message_carries_what_it_carries() -> None:
 def test_a_challenge_is_signed_as_a_wallet_would_sign_it() -> None:
     chain_id, private = 0x534E5F5345504F4C4941, 77
     challenge = Challenge(venue=5, account=7, nonce=11, expiry=1_700_000_000)
-    assert challenge.hash(chain_id) == TypedData(challenge.typed_data(chain_id)).hash(challenge.account)
+    assert challenge.hash(chain_id) == TypedData(challenge.typed_data(chain_id)).message_hash(challenge.account)
     answer = challenge.signed(private, public_key(private), chain_id)
     assert verify(answer.key, challenge.hash(chain_id), answer.r, answer.s)
     assert (answer.account, answer.nonce) == (7, 11)

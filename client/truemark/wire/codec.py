@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from decimal import Decimal
 from enum import StrEnum
-from functools import cache
 from typing import Any, Final, Self
 
 from truemark.errors import TruemarkError
@@ -90,12 +89,18 @@ class Record:
         return found
 
 
-@cache
+_KNOWN: Final[dict[type, Mapping[str, tuple[Codec, bool]]]] = {}
+
+
 def _codecs(cls: type[Record]) -> Mapping[str, tuple[Codec, bool]]:
-    return {
-        item.name: (item.metadata["codec"], item.default is MISSING and item.default_factory is MISSING)
-        for item in fields(cls)
-    }
+    known = _KNOWN.get(cls)
+    if known is None:
+        known = {
+            item.name: (item.metadata["codec"], item.default is MISSING and item.default_factory is MISSING)
+            for item in fields(cls)
+        }
+        _KNOWN[cls] = known
+    return known
 
 
 def _joined(path: str, name: str) -> str:
