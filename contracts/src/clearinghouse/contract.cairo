@@ -369,7 +369,8 @@ pub mod Clearinghouse {
             }
             let margin = view.load_book(state, account).margin(Basis::Worst);
             let room = outflow_now(state).room;
-            Standing { mode: view.mode, valid, margin: margin_view(margin), room }
+            let escapes = open == 0 && self.state.wound_down_at.read() != 0;
+            Standing { mode: view.mode, valid, margin: margin_view(margin), room, escapes }
         }
 
         fn pending_deposit(self: @ContractState, account: ContractAddress) -> u128 {

@@ -230,6 +230,9 @@ pub struct Standing {
     pub margin: MarginView,
     /// How much the quota lets out at once; 1e-6 USD.
     pub room: u128,
+    /// A wind-down has begun and the account has nothing open: it leaves by `escape`, whatever the
+    /// mode.
+    pub escapes: bool,
 }
 
 /// Where all collateral is; 1e-6 USD. `total` is what came in less what went out, and equals the

@@ -276,7 +276,7 @@ pub mod Vault {
 
         fn max_redeem(self: @ContractState, controller: ContractAddress) -> u256 {
             let standing = self.standing();
-            if !standing.is_open {
+            if !standing.pays {
                 return 0;
             }
             let pool = self.pool(@standing);
@@ -292,7 +292,7 @@ pub mod Vault {
 
         fn max_withdraw(self: @ContractState, controller: ContractAddress) -> u256 {
             let standing = self.standing();
-            if !standing.is_open {
+            if !standing.pays {
                 return 0;
             }
             let claimable = self.claimable(controller);
@@ -307,8 +307,9 @@ pub mod Vault {
             controller: ContractAddress,
         ) -> u256 {
             assert(shares != 0, 'VAULT: shares are zero');
-            let assets = expect(math::assets_down(self.open_pool(), shares));
-            self.leave(assets, shares, receiver, controller);
+            let standing = self.paying();
+            let assets = expect(math::assets_down(self.pool(@standing), shares));
+            self.leave(standing, assets, shares, receiver, controller);
             assets
         }
 
@@ -318,8 +319,9 @@ pub mod Vault {
             receiver: ContractAddress,
             controller: ContractAddress,
         ) -> u256 {
-            let shares = expect(math::shares_up(self.open_pool(), assets));
-            self.leave(assets, shares, receiver, controller);
+            let standing = self.paying();
+            let shares = expect(math::shares_up(self.pool(@standing), assets));
+            self.leave(standing, assets, shares, receiver, controller);
             shares
         }
 
@@ -412,7 +414,14 @@ pub mod Vault {
             Pool { assets: *standing.assets, shares: self.erc20.ERC20_total_supply.read().into() }
         }
 
-        /// What shares are bought and claimed at.
+        /// What claims are paid from.
+        fn paying(self: @ContractState) -> Standing {
+            let standing = self.standing();
+            assert(standing.pays, 'VAULT: closed');
+            standing
+        }
+
+        /// What shares are bought at.
         fn open_pool(self: @ContractState) -> Pool {
             let standing = self.standing();
             assert(standing.is_open, 'VAULT: closed');
@@ -467,6 +476,7 @@ pub mod Vault {
 
         fn leave(
             ref self: ContractState,
+            standing: Standing,
             assets: u256,
             shares: u256,
             receiver: ContractAddress,
@@ -484,7 +494,11 @@ pub mod Vault {
                 contract_address: self.clearinghouse.read(),
             };
             let amount = assets.try_into().expect('VAULT: amount too large');
-            clearinghouse.withdraw(clearinghouse.epoch(), amount);
+            if standing.escapes {
+                clearinghouse.escape(clearinghouse.epoch(), amount);
+            } else {
+                clearinghouse.withdraw(clearinghouse.epoch(), amount);
+            }
             let token = IERC20Dispatcher { contract_address: self.asset.read() };
             assert(token.transfer(receiver, assets), 'VAULT: token transfer failed');
         }

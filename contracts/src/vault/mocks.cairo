@@ -9,6 +9,7 @@ pub trait IMockHouse<TState> {
     // As the clearinghouse has them.
     fn deposit_for(ref self: TState, account: ContractAddress, amount: u128);
     fn withdraw(ref self: TState, epoch: u64, amount: u128);
+    fn escape(ref self: TState, epoch: u64, amount: u128);
     fn reconcile(ref self: TState, account: ContractAddress, amount: u128);
     fn margin_of(self: @TState, account: ContractAddress) -> MarginView;
     fn standing(self: @TState, account: ContractAddress) -> Standing;
@@ -32,6 +33,8 @@ pub trait IMockHouse<TState> {
     fn put_room(ref self: TState, room: u128);
     /// Whether `standing` panics.
     fn put_broken(ref self: TState, broken: bool);
+    /// Halted for good.
+    fn wind_down(ref self: TState);
     /// Deposits and reconciliations panic with this; 0: they do not.
     fn refuse(ref self: TState, reason: felt252);
     /// Deposits for this account panic.
@@ -66,6 +69,7 @@ pub mod MockHouse {
         invalid: u128,
         worst_loss: i128,
         broken: bool,
+        wound_down: bool,
         /// The quota's room, counted from the top: all of it at first.
         withheld: u128,
     }
@@ -107,6 +111,12 @@ pub mod MockHouse {
             token.transfer(account, amount.into());
         }
 
+        fn escape(ref self: ContractState, epoch: u64, amount: u128) {
+            assert(self.wound_down.read(), 'MOCK: not wound down');
+            assert(self.open_markets.read(get_caller_address()) == 0, 'MOCK: something open');
+            self.withdraw(epoch, amount);
+        }
+
         fn reconcile(ref self: ContractState, account: ContractAddress, amount: u128) {
             let refusal = self.refusal.read();
             assert(refusal == 0, refusal);
@@ -138,6 +148,7 @@ pub mod MockHouse {
                 valid,
                 margin: MarginView { value: margin.value - loss, ..margin },
                 room: Bounded::MAX - self.withheld.read(),
+                escapes: self.wound_down.read() && self.open_markets.read(account) == 0,
             }
         }
 
@@ -196,6 +207,11 @@ pub mod MockHouse {
 
         fn put_broken(ref self: ContractState, broken: bool) {
             self.broken.write(broken);
+        }
+
+        fn wind_down(ref self: ContractState) {
+            self.wound_down.write(true);
+            self.mode.write(rank(Mode::Halted));
         }
 
         fn refuse(ref self: ContractState, reason: felt252) {

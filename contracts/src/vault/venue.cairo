@@ -16,24 +16,35 @@ pub struct Standing {
     pub assets: u256,
     /// What can leave now: with the initial margin kept, and under the venue's quota.
     pub free: u256,
-    /// Deposits and claims: the mode allows them, and every market that the vault holds is Valid,
-    /// so that its value is one that can be proved.
+    /// Deposits: the mode allows them, and every market that the vault holds is Valid, so that its
+    /// value is one that can be proved.
     pub is_open: bool,
+    /// Claims: the same, or the vault holds nothing any more and `escapes`.
+    pub pays: bool,
+    /// The venue winds down, for good, and the vault's positions are closed: what is left is money.
+    pub escapes: bool,
     /// Requests.
     pub takes_requests: bool,
 }
 
-const UNKNOWN: Standing = Standing { assets: 0, free: 0, is_open: false, takes_requests: false };
+const UNKNOWN: Standing = Standing {
+    assets: 0, free: 0, is_open: false, pays: false, escapes: false, takes_requests: false,
+};
 
 #[feature("safe_dispatcher")]
 pub fn standing(clearinghouse: ContractAddress) -> Standing {
     let venue = IClearinghouseSafeDispatcher { contract_address: clearinghouse };
     match venue.standing(get_contract_address()) {
-        Ok(found) => Standing {
-            assets: cash_of(found.margin.value),
-            free: min(cash_of(found.margin.value - found.margin.initial), found.room.into()),
-            is_open: found.valid && allows(found.mode, Action::VaultMove),
-            takes_requests: allows(found.mode, Action::Withdraw),
+        Ok(found) => {
+            let is_open = found.valid && allows(found.mode, Action::VaultMove);
+            Standing {
+                assets: cash_of(found.margin.value),
+                free: min(cash_of(found.margin.value - found.margin.initial), found.room.into()),
+                is_open,
+                pays: is_open || found.escapes,
+                escapes: found.escapes,
+                takes_requests: found.escapes || allows(found.mode, Action::Withdraw),
+            }
         },
         Err(_) => UNKNOWN,
     }

@@ -1,9 +1,12 @@
 //! When the vault takes and pays nothing.
 
 use crate::clearinghouse::interface::Mode;
+use crate::token::interface::IERC20DispatcherTrait;
 use crate::vault::interface::{IVaultDispatcherTrait, IVaultSafeDispatcherTrait};
 use crate::vault::mocks::IMockHouseDispatcherTrait;
-use crate::vault::tests::desk::{DeskTrait, ONE, SHARES_OF_ONE, USD, claimable, person, refused};
+use crate::vault::tests::desk::{
+    DeskTrait, LOCK, ONE, SHARES_OF_ONE, USD, at, claimable, funded, person, refused,
+};
 
 #[test]
 #[feature("safe_dispatcher")]
@@ -74,4 +77,42 @@ fn a_venue_that_does_not_answer_closes_the_vault() {
     refused(safe.request_redeem(SHARES_OF_ONE, alice, alice), 'VAULT: venue is halted');
     desk.house.put_broken(false);
     assert_eq!(desk.vault.redeem(SHARES_OF_ONE, alice, alice), ONE);
+}
+
+/// A venue that winds down never opens again: its vault pays once its positions are closed, and
+/// takes requests, but no deposits.
+#[test]
+#[feature("safe_dispatcher")]
+fn in_a_wind_down_the_vault_pays_once_it_is_flat() {
+    let desk = claimable();
+    let safe = desk.safe();
+    let alice = person('alice');
+    desk.house.hold(desk.here(), 1, 0);
+    desk.house.wind_down();
+    assert_eq!((desk.vault.max_redeem(alice), desk.vault.max_withdraw(alice)), (0, 0));
+    refused(safe.redeem(SHARES_OF_ONE, alice, alice), 'VAULT: closed');
+    refused(safe.withdraw(ONE, alice, alice), 'VAULT: closed');
+    refused(safe.request_redeem(SHARES_OF_ONE, alice, alice), 'VAULT: venue is halted');
+    desk.house.hold(desk.here(), 0, 0);
+    assert_eq!((desk.vault.max_deposit(alice), desk.vault.max_mint(alice)), (0, 0));
+    refused(safe.deposit(ONE, alice), 'VAULT: closed');
+    refused(safe.mint(SHARES_OF_ONE, alice), 'VAULT: closed');
+    desk.house.put_room(30 * 1_000_000);
+    assert_eq!(desk.vault.max_withdraw(alice), 30 * ONE);
+    assert_eq!(desk.vault.withdraw(30 * ONE, alice, alice), 30 * SHARES_OF_ONE);
+    refused(safe.withdraw(30 * ONE + 1, alice, alice), 'MOCK: quota');
+    assert_eq!(desk.vault.redeem(10 * SHARES_OF_ONE, alice, alice), 10 * ONE);
+    assert_eq!(desk.token.balance_of(alice), 940 * ONE);
+}
+
+#[test]
+fn in_a_wind_down_shares_can_still_be_asked_for() {
+    let desk = funded();
+    let alice = person('alice');
+    desk.house.wind_down();
+    desk.vault.request_redeem(100 * SHARES_OF_ONE, alice, alice);
+    assert_eq!(desk.vault.max_redeem(alice), 0);
+    at(LOCK);
+    assert_eq!(desk.vault.redeem(100 * SHARES_OF_ONE, alice, alice), 100 * ONE);
+    assert_eq!((desk.vault.total_assets(), desk.shares.total_supply()), (0, 0));
 }
