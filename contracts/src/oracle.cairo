@@ -6,6 +6,7 @@ pub mod contract;
 #[cfg(test)]
 mod contract_test;
 pub mod entries;
+pub mod events;
 pub mod interface;
 pub mod packing;
 pub mod sight;
