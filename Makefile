@@ -49,6 +49,7 @@ test: contracts
 	@$(BIN)/pytest -m "not deep and not prove"
 
 deep: contracts
+	@$(BIN)/truemark devnet contracts --test-deep
 	@$(BIN)/pytest -m deep
 
 prove: contracts

