@@ -77,7 +77,6 @@ fn who_has_nothing_open_leaves_and_the_venue_can_still_reopen() {
 }
 
 #[test]
-#[ignore]
 #[feature("safe_dispatcher")]
 fn who_has_something_open_closes_it_and_with_it_every_market() {
     let house = halted_for(ESCAPE);

@@ -138,7 +138,6 @@ fn the_caller_takes_no_more_than_it_asks_for_in_whole_lots() {
 }
 
 #[test]
-#[ignore]
 fn the_limit_is_on_what_the_caller_pays() {
     let house = under_water();
     // 920 less 0.5% is 915.4.
@@ -235,7 +234,6 @@ fn everybody_has_time_after_a_market_came_back() {
 }
 
 #[test]
-#[ignore]
 fn one_mark_is_not_enough() {
     let house = leveraged();
     after(10);
@@ -283,7 +281,6 @@ fn below_zero_is_not_for_a_stranger() {
 
 /// A market that is not Valid counts at the best for the account, without requirement.
 #[test]
-#[ignore]
 fn other_markets_that_are_not_valid_count_at_their_best() {
     let house = open();
     fund(house, 'bob', 9_000);

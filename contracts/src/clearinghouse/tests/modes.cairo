@@ -137,7 +137,6 @@ fn fills_by_mode() {
 }
 
 #[test]
-#[ignore]
 fn below_full_the_band_is_narrow() {
     // 5 bps of 1,000 are 0.5.
     let near = BTC_PRICE + ONE / 2;
@@ -195,7 +194,6 @@ fn fractions_are_raised_in_halted_and_cancel_only() {
 }
 
 #[test]
-#[ignore]
 #[feature("safe_dispatcher")]
 fn down_at_once_by_three_and_up_by_the_admin_alone() {
     for (name, to) in array![
@@ -217,6 +215,7 @@ fn down_at_once_by_three_and_up_by_the_admin_alone() {
 }
 
 #[test]
+#[ignore]
 #[feature("safe_dispatcher")]
 fn up_one_step_at_a_time_after_a_while_with_a_report() {
     let house = listed();
@@ -324,6 +323,7 @@ fn silence_in_halted_stays_halted() {
 }
 
 #[test]
+#[ignore]
 #[feature("safe_dispatcher")]
 fn a_new_epoch_halts_and_ends_what_was_signed_before() {
     let house = lowered_to(Mode::Full);

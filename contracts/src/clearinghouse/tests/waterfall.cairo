@@ -127,7 +127,6 @@ fn a_short_goes_the_same_way() {
 }
 
 #[test]
-#[ignore]
 #[feature("safe_dispatcher")]
 fn the_cap_is_to_the_unit_and_insurance_pays_what_it_does_not_allow() {
     let house = insolvent();
@@ -158,7 +157,6 @@ fn the_cap_is_to_the_unit_and_insurance_pays_what_it_does_not_allow() {
 }
 
 #[test]
-#[ignore]
 fn the_line_is_a_third_and_a_sighting_before_it() {
     let house = leveraged();
     // 3V = R lies between these two.
@@ -201,7 +199,6 @@ fn who_is_untouched_for_long_enough_is_taken_for_the_usual_costs() {
 }
 
 #[test]
-#[ignore]
 fn a_sighting_ends_with_a_liquidation_with_time_and_with_a_reopening() {
     let house = leveraged();
     move_to(house, 890 * ONE, ETH_PRICE);
@@ -384,6 +381,7 @@ fn unsupported() -> House {
 }
 
 #[test]
+#[ignore]
 #[feature("safe_dispatcher")]
 fn counterparties_close_at_the_bankruptcy_price_the_most_leveraged_first() {
     let house = unsupported();
@@ -520,7 +518,6 @@ fn a_debt_without_a_position_is_insurances() {
 }
 
 #[test]
-#[ignore]
 fn a_market_in_grace_asks_for_nothing_and_protects_nothing_else() {
     let house = leveraged();
     trade(house, ETH, 'alice', 'bob', 5 * ONE, ETH_PRICE);

@@ -9,6 +9,7 @@ use crate::vault::tests::desk::{
 };
 
 #[test]
+#[ignore]
 #[feature("safe_dispatcher")]
 fn below_post_only_the_vault_is_closed() {
     let desk = claimable();
