@@ -85,10 +85,10 @@ fn who_has_something_open_closes_it_and_with_it_every_market() {
     report(house, 650 * ONE, 101 * ONE, 0);
     assert!(house.oracle.mark(0).status == MarketStatus::Suspect);
     by('alice');
-    assert!(!house.venue.standing(person('dave')).escapes);
+    assert!(!safe.standing(person('dave')).unwrap().escapes);
     house.venue.escape(0, 0);
     for (name, escapes) in array![('alice', true), ('bob', false), ('dave', true)] {
-        assert!(house.venue.standing(person(name)).escapes == escapes);
+        assert!(safe.standing(person(name)).unwrap().escapes == escapes);
     }
     assert!(size(house, 'alice', 0) == 0 && collateral(house, 'alice') == 996_000_000);
     assert!(house.venue.closing(0) == Some(Closing { price: BTC_PRICE, index: Some(0) }));
