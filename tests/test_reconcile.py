@@ -13,7 +13,15 @@ from truemark.units import to_collateral
 from truemark_devnet.deploy.l1 import owner_of
 from truemark_devnet.deploy.venue import salt_of
 from truemark_devnet.profile import load_profile
-from truemark_keeper.recovery.reconcile import Erased, NotReconciled, balance_of, erased, reconcile
+from truemark_devnet.recovery import devnet_chain
+from truemark_keeper.recovery.reconcile import (
+    Erased,
+    NotReconciled,
+    balance_of,
+    erased,
+    erased_deposits,
+    reconcile,
+)
 
 from tests.house import House
 
@@ -194,3 +202,25 @@ async def test_the_recovery_finds_what_is_missing_by_itself(house: House) -> Non
         told: list[Erased] = []
         assert await reconcile(house.rpc, house.deployment, alice.l1, carry, told.append) == balance
         assert told == []
+
+
+async def test_a_deposit_whose_handler_was_erased_is_delivered_again_once(house: House) -> None:
+    async with house.trader("alice") as alice, devnet_chain(house.nodes, house.deployment) as chain:
+        await alice.faucet(60)
+        height = house.nodes.control.l2("starknet_blockNumber")
+        deposit = (await alice.deposit(60, Destination.WALLET)).deposit
+        await house.nodes.flush()
+        assert (await alice.balances()).wallet == 60
+        await roll_back(house, height)
+        # L1 has it as consumed, so no postman brings it.
+        assert await erased_deposits(house.rpc, house.deployment, alice.l1) == [deposit]
+        assert (await alice.balances()).wallet == 0
+        with pytest.raises(NotReconciled, match="1 deposits that L1 has as consumed"):
+            await reconcile(house.rpc, house.deployment, alice.l1, chain.carry)
+        balance = await reconcile(house.rpc, house.deployment, alice.l1, chain.carry, deliver=chain.deliver)
+        assert balance.holds
+        assert (await alice.balances()).wallet == 60
+        # The bridge takes its nonce once, whoever delivers it.
+        await chain.deliver(deposit)
+        assert await reconcile(house.rpc, house.deployment, alice.l1, chain.carry) == balance
+        assert (await alice.balances()).wallet == 60

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from truemark.account import TransactionReverted
+from truemark.l1 import L1Deposit
 from truemark_devnet.recovery import DevnetChain, devnet_chain
 from truemark_keeper.recovery import STEPS, Rollback, RollbackFailed, RollbackRecord
 
@@ -45,6 +46,9 @@ class FragileChain:
     async def carry(self) -> None:
         await self._inner.carry()
         self._die()
+
+    async def deliver(self, deposit: L1Deposit) -> None:
+        await self._inner.deliver(deposit)
 
     async def erase_after(self, block: int) -> None:
         await self._inner.erase_after(block)

@@ -6,18 +6,27 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from typing import Final
 
 from truemark.deployment import Deployment
 from truemark.errors import TruemarkError
-from truemark.l1 import L1Bridge
+from truemark.l1 import L1Bridge, L1Deposit
 
 from truemark_devnet.deploy.l1 import owner_of
 from truemark_devnet.deploy.venue import salt_of_parameters
-from truemark_devnet.nodes import Nodes, attach
+from truemark_devnet.nodes import NodeError, Nodes, attach
+from truemark_devnet.postman import SENT_TO_L2, filter_of, read_log
+
+#: devnet's word for a transaction that it has already.
+_DUPLICATE: Final = "Duplicate transaction"
 
 
 class OtherDevnet(TruemarkError, LookupError):
     """A venue is not on the devnet that runs here."""
+
+
+class NoSuchMessage(TruemarkError, LookupError):
+    """L1 never sent the message of a deposit."""
 
 
 class DevnetChain:
@@ -26,10 +35,12 @@ class DevnetChain:
 
     Args:
         l1: the bridge on L1, with its owner's key.
+        messaging: the address of the messaging contract on L1.
     """
 
-    def __init__(self, nodes: Nodes, l1: L1Bridge) -> None:
+    def __init__(self, nodes: Nodes, l1: L1Bridge, messaging: str) -> None:
         self._nodes = nodes
+        self._messaging = messaging
         self.l1 = l1
 
     async def close_admission(self, allowed: Iterable[int] = ()) -> None:
@@ -40,6 +51,24 @@ class DevnetChain:
 
     async def carry(self) -> None:
         await self._nodes.flush()
+
+    async def deliver(self, deposit: L1Deposit) -> None:
+        await asyncio.to_thread(self._deliver, deposit)
+
+    def _deliver(self, deposit: L1Deposit) -> None:
+        control = self._nodes.control
+        # Of what was sent only: that L1 has it as consumed is why it is to be delivered again.
+        wanted = {**filter_of(self._messaging), "topics": [[SENT_TO_L2]]}
+        for message in read_log(control.l1("eth_getLogs", wanted)).sent:
+            if message.nonce == deposit.nonce and int(message.hash, 16) == int(deposit.message_hash, 16):
+                try:
+                    control.l2("devnet_postmanSendMessageToL2", message.to_json())
+                except NodeError as error:
+                    # The chain has a handler's transaction with that nonce: it was there after all.
+                    if _DUPLICATE not in str(error):
+                        raise
+                return
+        raise NoSuchMessage(f"L1 never sent the message of deposit {deposit.nonce}, {deposit.message_hash}")
 
     async def erase_after(self, block: int) -> None:
         await asyncio.to_thread(self._erase_after, block)
@@ -71,7 +100,7 @@ async def devnet_chain(nodes: Nodes, deployment: Deployment) -> AsyncIterator[De
     """With the key of the L1 contracts' owner, which is public knowledge on a devnet."""
     owner = owner_of(salt_of_parameters(deployment.parameters))
     async with L1Bridge(deployment, owner) as l1:
-        yield DevnetChain(nodes, l1)
+        yield DevnetChain(nodes, l1, deployment.l1["Messaging"])
 
 
 @asynccontextmanager

@@ -60,6 +60,8 @@ pub mod UnguardedOracle {
         pub market: u8,
         pub reporter: ContractAddress,
         pub price: u64,
+        /// As the release's outcomes have it, so that an index reads these marks as well.
+        pub status: MarketStatus,
     }
 
     #[constructor]
@@ -305,7 +307,8 @@ pub mod UnguardedOracle {
             self.entries.write((market, reporter), half);
             self.prices.write(market, entry.price);
             self.accepted_at.write(market, now);
-            self.emit(MarkSet { market, reporter, price: entry.price });
+            let status = MarketStatus::Valid;
+            self.emit(MarkSet { market, reporter, price: entry.price, status });
         }
 
         fn seat(ref self: ContractState, reporter: ContractAddress) {

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol
 
-from truemark.l1 import L1Bridge
+from truemark.l1 import L1Bridge, L1Deposit
 
 
 class RecoveryChain(Protocol):
@@ -39,6 +39,11 @@ class RecoveryChain(Protocol):
 
     async def carry(self) -> None:
         """Delivers all messages that wait between the layers, both ways."""
+        ...
+
+    async def deliver(self, deposit: L1Deposit) -> None:
+        """Hands a deposit's message to L2 once more, with its nonce: L1 has it as consumed, and the block of its
+        handler was erased. The bridge on L2 takes each nonce once, so nothing happens if it was there after all."""
         ...
 
     async def erase_after(self, block: int) -> None:

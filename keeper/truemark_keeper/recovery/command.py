@@ -118,7 +118,7 @@ def reconcile(
     deployment: DeploymentOption = None,
     chain: Annotated[str, typer.Option(help="The kind of node: the name of an adapter.")] = "devnet",
 ) -> None:
-    """Has L1 attest every withdrawal that a rollback took from L2, and adds up both sides of the bridge."""
+    """Withdrawals that a rollback erased are attested by L1, deposits are delivered again, both sides are added up."""
     asyncio.run(_reconcile(manifest.find(deployment), adapter(chain), execute=execute))
 
 
@@ -197,8 +197,13 @@ async def _reconcile(venue: Deployment, attach: Callable[..., Any], *, execute: 
                 f"{withdrawal.recipient}, {paid}{done}",
                 highlight=False,
             )
+        for deposit in await work.erased_deposits(rpc, venue, chain.l1):
+            console.print(
+                f"deposit {deposit.nonce}: {deposit.amount} USD to {deposit.recipient:#x}, consumed on L1, not on L2",
+                highlight=False,
+            )
         if execute:
-            balance = await work.reconcile(rpc, venue, chain.l1, chain.carry)
+            balance = await work.reconcile(rpc, venue, chain.l1, chain.carry, deliver=chain.deliver)
         else:
             balance = await work.balance_of(rpc, venue, chain.l1)
         console.print(

@@ -1,5 +1,6 @@
 """The bridge after a rollback: every withdrawal that L1 knows and L2 no longer does is debited again, once, by an
-attestation of L1; then what L1 has locked is what L2 has, and the difference is shown to be nothing."""
+attestation of L1; every deposit that L1 has as consumed and L2 no longer knows is delivered again, with its nonce; then
+what L1 has locked is what L2 has, and the difference is shown to be nothing."""
 
 from __future__ import annotations
 
@@ -10,14 +11,14 @@ from decimal import Decimal
 from truemark.contract import Contract
 from truemark.deployment import Deployment
 from truemark.errors import TruemarkError
-from truemark.l1 import L1Bridge
+from truemark.l1 import L1Bridge, L1Deposit
 from truemark.models import Withdrawal
 from truemark.rpc import AsyncRpc
 from truemark.units import from_collateral
 
 
 class NotReconciled(TruemarkError, RuntimeError):
-    """An attestation did not arrive, or the two sides of the bridge do not add up afterwards."""
+    """An attestation or a deposit did not arrive, or the two sides of the bridge do not add up afterwards."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,19 +72,39 @@ async def erased(rpc: AsyncRpc, deployment: Deployment, l1: L1Bridge) -> list[Er
     return found
 
 
+async def erased_deposits(rpc: AsyncRpc, deployment: Deployment, l1: L1Bridge) -> list[L1Deposit]:
+    """The deposits that L1 has as consumed and L2 does not know any more, oldest first: the blocks of their handlers
+    were erased. Raises as `erased`."""
+    bridge = Contract.of(rpc, deployment.address("Bridge"), "Bridge")
+    waiting = {deposit.nonce for deposit in await l1.deposits_in_flight()}
+    found = []
+    for deposit in await l1.deposits():
+        if deposit.nonce in waiting or await bridge.read("delivered", deposit.nonce):
+            continue
+        # One that its depositor took back is not to come.
+        if not await l1.is_reclaimed(deposit):
+            found.append(deposit)
+    return found
+
+
 async def reconcile(
     rpc: AsyncRpc,
     deployment: Deployment,
     l1: L1Bridge,
     carry: Callable[[], Awaitable[None]],
     tell: Callable[[Erased], None] = lambda item: None,
+    deliver: Callable[[L1Deposit], Awaitable[None]] | None = None,
 ) -> Balance:
-    """Attests what is not attested yet, carries the messages, and adds up both sides. It can be run again.
+    """Attests what is not attested yet, carries the messages, delivers erased deposits again, and adds up both sides.
+    It can be run again.
+
+    The attestations go first: one of a deposit that went back to L1 marks its nonce, so that it is not delivered too.
 
     Args:
         l1: with a signer; anyone may attest.
         carry: delivers what waits between the chains.
         tell: hears of each that was attested.
+        deliver: hands an erased deposit's message to L2 again; None: there must be none.
 
     Raises:
         NotReconciled: see the class.
@@ -99,6 +120,12 @@ async def reconcile(
         raise NotReconciled(
             f"{len(left)} attestations did not arrive, the first of {left[0]}: carry the messages again"
         )
+    for deposit in await erased_deposits(rpc, deployment, l1):
+        if deliver is not None:
+            await deliver(deposit)
+    missing = await erased_deposits(rpc, deployment, l1)
+    if missing:
+        raise NotReconciled(f"{len(missing)} deposits that L1 has as consumed are not on L2, the first of {missing[0]}")
     balance = await balance_of(rpc, deployment, l1)
     if not balance.holds:
         raise NotReconciled(f"the two sides of the bridge do not add up: {balance}")
