@@ -155,6 +155,15 @@ class Onboarding:
 
 
 @dataclass(frozen=True, slots=True)
+class TradingKey:
+    """A key that signs orders of an account."""
+
+    public_key: int
+    #: Unix seconds of block time from which it signs nothing.
+    expiry: int
+
+
+@dataclass(frozen=True, slots=True)
 class Transfer:
     """Money that moved on L2 in one transaction, USD."""
 

@@ -4,8 +4,17 @@
 """
 
 from truemark.keys.address import account_address, contract_address
-from truemark.keys.derivation import derive
-from truemark.keys.ethereum import BadEthKey, BadSignature, EthSigner, LocalEthSigner, NotDeterministic, WrongSigner
+from truemark.keys.derivation import derive, derive_in_thread
+from truemark.keys.ethereum import (
+    BadEthKey,
+    BadSignature,
+    EthSigner,
+    LocalEthSigner,
+    NotDeterministic,
+    SignerRefused,
+    SignerTimeout,
+    WrongSigner,
+)
 from truemark.keys.grind import grind_key
 from truemark.keys.stark import BadStarkSignature, StarkKey, StarkSigner, sign_checked
 
@@ -16,12 +25,15 @@ __all__ = [
     "EthSigner",
     "LocalEthSigner",
     "NotDeterministic",
+    "SignerRefused",
+    "SignerTimeout",
     "StarkKey",
     "StarkSigner",
     "WrongSigner",
     "account_address",
     "contract_address",
     "derive",
+    "derive_in_thread",
     "grind_key",
     "sign_checked",
 ]

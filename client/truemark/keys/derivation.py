@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, Final
 
-from truemark.keys.ethereum import EthSigner, sign_twice
+from truemark.errors import TruemarkError
+from truemark.keys.ethereum import EthSigner, LocalEthSigner, SignerTimeout, sign_twice
 from truemark.keys.grind import grind_key
 from truemark.keys.stark import StarkKey
 
@@ -39,6 +41,23 @@ def derive(signer: EthSigner, chain_id: int) -> StarkKey:
         BadSignature: it is no signature.
     """
     return key_of(sign_twice(signer, typed_data(chain_id)))
+
+
+async def derive_in_thread(signer: EthSigner, chain_id: int, timeout: float | None = None) -> StarkKey:
+    """As `derive`, without holding up the event loop while a person confirms on a device.
+
+    Raises:
+        SignerTimeout: no answer within `timeout` seconds.
+        SignerRefused, NotDeterministic, WrongSigner, BadSignature
+    """
+    if isinstance(signer, LocalEthSigner):
+        return derive(signer, chain_id)
+    try:
+        return await asyncio.wait_for(asyncio.to_thread(derive, signer, chain_id), timeout)
+    except TimeoutError as error:
+        if isinstance(error, TruemarkError):
+            raise
+        raise SignerTimeout(f"{signer.address} did not sign within {timeout:g} s") from None
 
 
 def key_of(signature: bytes) -> StarkKey:

@@ -7,7 +7,8 @@ from typing import Any, Final, Protocol
 
 from truemark.errors import TruemarkError
 
-_SECP256K1_ORDER: Final = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
+#: Of the group of Ethereum's curve.
+SECP256K1_ORDER: Final = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 
 
 class NotDeterministic(TruemarkError, ValueError):
@@ -20,6 +21,14 @@ class WrongSigner(TruemarkError, ValueError):
 
 class BadSignature(TruemarkError, ValueError):
     """Bytes that are no Ethereum signature."""
+
+
+class SignerRefused(TruemarkError, PermissionError):
+    """The person or the policy behind an external signer said no: nothing was signed."""
+
+
+class SignerTimeout(TruemarkError, TimeoutError):
+    """An external signer did not answer in time."""
 
 
 class BadEthKey(TruemarkError, ValueError):
@@ -35,7 +44,9 @@ class EthSigner(Protocol):
         ...
 
     def sign_typed_data(self, typed_data: dict[str, Any]) -> bytes:
-        """The 65 bytes r, s, v of a full EIP-712 message (types with EIP712Domain, primaryType, domain, message)."""
+        """The 65 bytes r, s, v of a full EIP-712 message (types with EIP712Domain, primaryType, domain, message). It
+        may wait for a person; one who says no is a SignerRefused.
+        """
         ...
 
 
@@ -54,7 +65,7 @@ class LocalEthSigner:
 
         data = _key_bytes(private_key)
         # Checked here: the library takes 0, and quotes the key in what it says of others.
-        if data is None or not 1 <= int.from_bytes(data, "big") < _SECP256K1_ORDER:
+        if data is None or not 1 <= int.from_bytes(data, "big") < SECP256K1_ORDER:
             raise BadEthKey("an Ethereum private key is 32 bytes, above 0 and below the curve's order; this is not")
         self.__account = Account.from_key(data)
 
@@ -115,12 +126,14 @@ def recover(typed_data: Mapping[str, Any], signature: bytes) -> str:
 def _normal(signature: bytes) -> bytes:
     if len(signature) != 65:
         raise BadSignature(f"an Ethereum signature has 65 bytes, this has {len(signature)}")
-    v = signature[64]
-    if v in (0, 1):
-        return bytes(signature[:64]) + bytes([v + 27])
-    if v in (27, 28):
-        return bytes(signature)
-    raise BadSignature(f"the last byte of an Ethereum signature is 27 or 28 (or 0 or 1), this is {v}")
+    r, s, v = signature[:32], int.from_bytes(signature[32:64], "big"), signature[64]
+    if v not in (0, 1, 27, 28):
+        raise BadSignature(f"the last byte of an Ethereum signature is 27 or 28 (or 0 or 1), this is {v}")
+    odd = v % 2 == 0 if v >= 27 else v == 1
+    # Of the two s that sign the same, the lower one is the canonical: which of them a device gives is no difference.
+    if SECP256K1_ORDER // 2 < s < SECP256K1_ORDER:
+        s, odd = SECP256K1_ORDER - s, not odd
+    return bytes(r) + s.to_bytes(32, "big") + bytes([27 + odd])
 
 
 def _key_bytes(private_key: object) -> bytes | None:

@@ -22,7 +22,7 @@ from truemark.trader.handles import (
 )
 from truemark.trader.money import AlreadyRefunded, NothingClaimable
 from truemark.trader.onboarding import NotFunded
-from truemark.trader.session import NoGateway, NoJournal, NoL1
+from truemark.trader.session import NoAccountKey, NoGateway, NoJournal, NoL1
 from truemark.trader.trader import AsyncTrader, SyncDeposit, SyncFlow, SyncWithdrawal, Trader
 from truemark.trader.venue import AccountBook, Held, Venue, WrongChain
 
@@ -38,6 +38,7 @@ __all__ = [
     "Held",
     "Journal",
     "MovedElsewhere",
+    "NoAccountKey",
     "NoGateway",
     "NoJournal",
     "NoL1",

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from typing import Final
 
 from truemark.contract import Contract
+from truemark.curve import is_on_curve
 from truemark.errors import TruemarkError
-from truemark.felt import hex_of
-from truemark.models import Onboarding
+from truemark.felt import hex_of, selector
+from truemark.models import Onboarding, TradingKey
+from truemark.trader.handles import read_events
 from truemark.trader.session import Session
 
 #: Seconds that a trading key is registered for.
@@ -49,6 +53,50 @@ class OnboardingMixin(Session):
         return Onboarding(
             address=self.address, funded=funded, deployed=deployed, registered=registered, key_expiry=expiry
         )
+
+    async def register_trading_key(self, public_key: int | None = None, *, lifetime: int = KEY_LIFETIME) -> TradingKey:
+        """Lets a key sign orders of this account for `lifetime` seconds from now, by default this trader's; one that is
+        registered already gets the new end, also an earlier one.
+
+        Raises:
+            ValueError: `lifetime` is not above 0, or `public_key` is the key of nobody.
+            NoAccountKey: only the account's own key can register others.
+            TransactionReverted: with the contract's reason.
+        """
+        key = self.public_key if public_key is None else public_key
+        if lifetime <= 0:
+            raise ValueError(f"lifetime {lifetime} must be above 0 seconds: revoke_trading_key ends a key")
+        if not is_on_curve(key):
+            raise ValueError(f"{key:#x} is no public key: no point of the curve has this x")
+        venue = self._venue
+        expiry = await venue.now() + lifetime
+        await self._account.execute(venue.clearinghouse.call("register_trading_key", key, expiry))
+        return TradingKey(key, expiry)
+
+    async def revoke_trading_key(self, public_key: int | None = None) -> int:
+        """Ends a key, by default this trader's, at once: orders that it signed settle no more. The transaction's hash.
+
+        Raises:
+            NoAccountKey: only the account's own key can.
+            TransactionReverted: with the contract's reason.
+        """
+        key = self.public_key if public_key is None else public_key
+        receipt = await self._account.execute(self._venue.clearinghouse.call("revoke_trading_key", key))
+        return receipt.hash
+
+    async def trading_keys(self) -> Sequence[TradingKey]:
+        """The keys that can sign orders of this account now, oldest first."""
+        venue = self._venue
+        names = [[hex_of(selector("TradingKeyRegistered"))], [hex_of(self.address)]]
+        found = []
+        for event, _ in await read_events(venue, venue.clearinghouse.address, names):
+            found.append(int(venue.clearinghouse.abi.decode_event(event.keys, event.data).fields["key"]))
+        keys = list(dict.fromkeys(found))
+        now = await venue.now()
+        ends = await asyncio.gather(
+            *(venue.clearinghouse.read("trading_key_expiry", self.address, key) for key in keys)
+        )
+        return [TradingKey(key, end) for key, end in zip(keys, ends, strict=True) if end > now]
 
     async def _fund(self) -> bool:
         fee_token = Contract.of(self._venue.rpc, self.deployment.fee_token, "CollateralToken")

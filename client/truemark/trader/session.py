@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, cast
 
 import httpx
 from eth_account.signers.local import LocalAccount
@@ -13,7 +13,7 @@ from truemark.account import Account
 from truemark.deployment import Deployment
 from truemark.errors import TruemarkError
 from truemark.gateway import OrderGateway
-from truemark.keys import EthSigner, StarkKey, account_address, derive
+from truemark.keys import EthSigner, StarkKey, StarkSigner, account_address, derive_in_thread
 from truemark.l1 import L1Bridge
 from truemark.rpc import AsyncRpc
 from truemark.trader.venue import Clock, Venue
@@ -35,6 +35,20 @@ class NoL1(TruemarkError, RuntimeError):
     """Money from or to L1 needs an L1 signer; this trader was connected without one."""
 
 
+class NoAccountKey(TruemarkError, PermissionError):
+    """This needs the account's own key; the trader was connected with a trading key of it alone, which can place and
+    cancel at the venue and nothing else."""
+
+
+class _NoAccountKey:
+    """In the place of an account's key."""
+
+    public_key = 0
+
+    def sign(self, msg_hash: int) -> tuple[int, int]:
+        raise NoAccountKey("this trader has a trading key alone: only the account's own key can do this")
+
+
 class NoJournal(TruemarkError, RuntimeError):
     """Money that survives a crash needs a journal; this trader was connected without one."""
 
@@ -46,7 +60,7 @@ class Session:
         self,
         venue: Venue,
         account: Account,
-        key: StarkKey,
+        key: StarkSigner,
         *,
         gateway: OrderGateway | None,
         l1: L1Bridge | None,
@@ -69,8 +83,10 @@ class Session:
     async def connect(
         cls,
         deployment: Deployment | Path | str,
-        key: StarkKey | EthSigner,
+        key: StarkSigner | EthSigner,
         *,
+        trading_key: StarkSigner | None = None,
+        account: int | None = None,
         gateway: OrderGateway | None = None,
         l1: L1Bridge | LocalAccount | bytes | str | None = None,
         clock: Clock | None = None,
@@ -78,12 +94,16 @@ class Session:
         order_ttl: int = ORDER_TTL,
         poll: float = POLL,
         journal: Journal | Path | str | None = None,
+        signer_timeout: float | None = None,
     ) -> Self:
         """A trader of one venue. Sends nothing: see `onboard`.
 
         Args:
             deployment: the venue's manifest, or its path.
-            key: the STARK key, or an Ethereum signer that it is derived from.
+            key: the account's STARK key or whoever signs with it, or an Ethereum signer that it is derived from.
+            trading_key: what signs orders, if not `key`: `register_trading_key` registers it.
+            account: the account's address, if `key` is a trading key of it and not its own key: then no money can be
+                moved.
             gateway: where orders go; without one nothing can be placed.
             l1: an Ethereum account, its private key, or a bridge that is open already and stays so.
             clock: unix seconds; None goes by the chain's block time.
@@ -91,17 +111,18 @@ class Session:
             order_ttl: seconds that an order is good for when it does not say.
             poll: seconds between two looks at something that is waited for.
             journal: where movements of money are written down, or the file's path; `begin_*` needs one.
+            signer_timeout: seconds that an Ethereum signer may take to give the key; None: as long as it takes.
 
         Raises:
             NoDeployment, BadManifest: there is no good manifest at the path.
-            NotDeterministic, WrongSigner: no key can be derived from this signer.
+            NotDeterministic, WrongSigner, SignerRefused, SignerTimeout: no key can be derived from this signer.
             BadEthKey: `l1` is no private key.
             WrongChain: the node is on another chain.
             NodeUnavailable: it does not answer.
         """
         if not isinstance(deployment, Deployment):
             deployment = Deployment.load(deployment)
-        stark = key if isinstance(key, StarkKey) else derive(key, deployment.l1_chain_id)
+        stark = await _stark(key, deployment.l1_chain_id, signer_timeout)
         bridge = l1 if isinstance(l1, L1Bridge) or l1 is None else L1Bridge(deployment, l1)
         rpc = AsyncRpc(deployment.l2_rpc, client=client)
         venue = Venue(rpc, deployment, clock)
@@ -110,11 +131,14 @@ class Session:
         except BaseException:
             await rpc.aclose()
             raise
-        address = account_address(stark.public_key, deployment.account_class_hash)
+        if account is None:
+            owner, address = stark, account_address(stark.public_key, deployment.account_class_hash)
+        else:
+            owner, address = _NoAccountKey(), account
         return cls(
             venue,
-            Account(rpc, address, stark, deployment.l2_chain_id),
-            stark,
+            Account(rpc, address, owner, deployment.l2_chain_id),
+            stark if trading_key is None else trading_key,
             gateway=gateway,
             l1=bridge,
             owns_l1=bridge is not l1,
@@ -151,6 +175,7 @@ class Session:
 
     @property
     def public_key(self) -> int:
+        """Of the key that signs orders."""
         return self._key.public_key
 
     @property
@@ -187,3 +212,9 @@ class Session:
         if not isinstance(self._journal, Journal):
             self._journal = Journal(self._journal)
         return self._journal
+
+
+async def _stark(key: StarkSigner | EthSigner, l1_chain_id: int, timeout: float | None) -> StarkSigner:
+    if isinstance(key, StarkKey) or not hasattr(key, "sign_typed_data"):
+        return key
+    return await derive_in_thread(cast(EthSigner, key), l1_chain_id, timeout)

@@ -12,7 +12,7 @@ from eth_account.signers.local import LocalAccount
 from truemark._portal import PORTAL, SyncTwin, sync
 from truemark.deployment import Deployment
 from truemark.gateway import OrderGateway
-from truemark.keys import EthSigner, StarkKey
+from truemark.keys import EthSigner, StarkSigner
 from truemark.l1 import L1Bridge, L1Deposit
 from truemark.models import Destination, Withdrawal
 from truemark.trader.flows import Flow, Journal, Progress, Record, Step
@@ -159,8 +159,10 @@ class Trader(SyncTwin[AsyncTrader]):
     def connect(
         cls,
         deployment: Deployment | Path | str,
-        key: StarkKey | EthSigner,
+        key: StarkSigner | EthSigner,
         *,
+        trading_key: StarkSigner | None = None,
+        account: int | None = None,
         gateway: OrderGateway | None = None,
         l1: L1Bridge | LocalAccount | bytes | str | None = None,
         clock: Clock | None = None,
@@ -168,6 +170,7 @@ class Trader(SyncTwin[AsyncTrader]):
         order_ttl: int = ORDER_TTL,
         poll: float = POLL,
         journal: Journal | Path | str | None = None,
+        signer_timeout: float | None = None,
     ) -> Trader:
         """As AsyncTrader.connect. A gateway and an open bridge must live on the same background loop."""
         return cls(
@@ -182,6 +185,9 @@ class Trader(SyncTwin[AsyncTrader]):
                     order_ttl=order_ttl,
                     poll=poll,
                     journal=journal,
+                    trading_key=trading_key,
+                    account=account,
+                    signer_timeout=signer_timeout,
                 )
             )
         )
@@ -202,6 +208,9 @@ class Trader(SyncTwin[AsyncTrader]):
         return self._twin.public_key
 
     onboard = sync(AsyncTrader.onboard)
+    register_trading_key = sync(AsyncTrader.register_trading_key)
+    revoke_trading_key = sync(AsyncTrader.revoke_trading_key)
+    trading_keys = sync(AsyncTrader.trading_keys)
     faucet = sync(AsyncTrader.faucet)
 
     mode = sync(AsyncTrader.mode)

@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Sequence
 
 from truemark.gateway import Fill, OrderAck, OrderOutcomeUnknown
+from truemark.keys import sign_checked
 from truemark.orders import Order, Side, SignedOrder
 from truemark.trader.amounts import price_on_tick, size_in_lots
 from truemark.trader.session import Session
@@ -69,7 +70,7 @@ class TradingMixin(Session):
             expiry=expiry,
             salt=secrets.randbits(_SALT_BITS) if salt is None else salt,
         )
-        r, s = self._key.sign(order.hash(self.deployment.l2_chain_id))
+        r, s = await sign_checked(self._key, order.hash(self.deployment.l2_chain_id))
         return SignedOrder(order, self._key.public_key, r, s)
 
     async def place(
