@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import enum
 import importlib
 import signal
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,6 +22,7 @@ from truemark_devnet.scenario.command import scenario
 
 if TYPE_CHECKING:
     from truemark_devnet.nodes import Nodes, Status
+    from truemark_devnet.nodes.keepers import KeeperState
 
 #: Exit codes of `status`.
 BROKEN, DOWN = 1, 3
@@ -69,6 +72,17 @@ def up(
     no_archive: Annotated[
         bool, typer.Option("--no-archive", help="Keep no history: a tenth of the memory, but no rollback.")
     ] = False,
+    keepers: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            max=3,
+            help="Deploy a venue if there is none, and run so many reporters (2 make a quorum), a liquidator and a "
+            "sentinel on recorded prices, a process each. Those that died are started again.",
+        ),
+    ] = 0,
+    profile: Annotated[str, typer.Option(help="Of the venue that --keepers deploys.")] = "default",
+    interval: Annotated[int, typer.Option(min=1, help="Seconds between two rounds of a keeper.")] = 5,
     foreground: Annotated[bool, typer.Option("--foreground", help="Stay, and stop the nodes at Ctrl-C.")] = False,
 ) -> None:
     """Starts the two nodes and the gate, or says that they run."""
@@ -97,6 +111,10 @@ def up(
                 said = {"started": "started", "running": "runs already", "repaired": "the gate was started again"}
                 _say(console, f"devnet: {said[result.how]}")
                 _print_endpoints(console, nodes)
+                if keepers:
+                    _start_keepers(
+                        console, nodes, reporters=keepers, profile=profile, interval=interval, owned=foreground
+                    )
                 if foreground:
                     _stay(console, nodes)
             # All is said and done: a Ctrl-C from here on finds nothing to interrupt.
@@ -113,13 +131,26 @@ def status(
 ) -> None:
     """What runs. Exit code 0 if all does, 1 if something is wrong, 3 if nothing was started."""
     from truemark_devnet import nodes as devnets
+    from truemark_devnet.nodes import keepers
 
     found = devnets.status()
+    working = keepers.look(found.home)
+    venue = _part("truemark_devnet.venue_state", "venue_state")(found) if found.state == "up" else None
     if as_json:
-        typer.echo(orjson.dumps(found.to_json(), option=orjson.OPT_INDENT_2).decode())
+        said = found.to_json() | {
+            "keepers": {keeper.role: dataclasses.asdict(keeper) for keeper in working},
+            "venue": None if venue is None else dataclasses.asdict(venue),
+        }
+        typer.echo(orjson.dumps(said, option=orjson.OPT_INDENT_2).decode())
     else:
         _print_status(Console(), found)
-    code = {"up": 0, "down": DOWN}.get(found.state, BROKEN)
+        _print_keepers(Console(), working)
+        if venue is not None:
+            _say(Console(stderr=bool(venue.problem)), venue.said)
+    # Marks grow old where nobody was asked to make any.
+    silent = bool(working) and venue is not None and bool(venue.problem)
+    ill = silent or any(keeper.state != "working" for keeper in working)
+    code = {"up": BROKEN if ill else 0, "down": DOWN}.get(found.state, BROKEN)
     if code:
         raise typer.Exit(code)
 
@@ -292,7 +323,7 @@ def keepers(
         Path | None, typer.Option(help="A CSV file of recorded prices.", show_default="19 January 2026")
     ] = None,
 ) -> None:
-    """Runs three reporters and a liquidator on recorded prices, from the first row on, until Ctrl-C."""
+    """Runs three reporters, a liquidator and a sentinel on recorded prices, from the first row on, until Ctrl-C."""
     from truemark_devnet import nodes as devnets
     from truemark_devnet.state import home_of_user
 
@@ -449,6 +480,39 @@ def _print_status(console: Console, found: Status) -> None:
         _say(console, f"L1 chain {found.l1_chain_id}, L2 chain {l2}, admission {found.admission}, time {held}")
     else:
         Console(stderr=True).print(found.problem, style="red", highlight=False, markup=False, soft_wrap=True)
+
+
+def _start_keepers(console: Console, nodes: Nodes, *, reporters: int, profile: str, interval: int, owned: bool) -> None:
+    from truemark_devnet.accounts import operators
+    from truemark_devnet.nodes import keepers
+    from truemark_devnet.state import home_of_user
+
+    home = home_of_user()
+    manifest = home / "deployment.json"
+    command = _part("truemark_devnet.deploy", "deploy_command")
+    asyncio.run(command(nodes, profile=profile, manifest=manifest, console=console))
+    replay = _part("truemark_devnet.demo.plan", "TABLE")
+    started = keepers.start_keepers(
+        home,
+        manifest,
+        operators(nodes.l2_url),
+        reporters=reporters,
+        interval=interval,
+        replay=replay,
+        owned=owned,
+    )
+    _say(console, f"keepers: {', '.join(started)} started" if started else "keepers: all run already")
+    _print_keepers(console, keepers.look(home))
+
+
+def _print_keepers(console: Console, found: Sequence[KeeperState]) -> None:
+    if found:
+        rows = [["keeper", "state", "metrics", "pid", "log", ""]]
+        rows += [
+            [item.role, item.state, f"http://127.0.0.1:{item.port}/metrics", str(item.pid), item.log, item.said]
+            for item in found
+        ]
+        _print_rows(console, rows)
 
 
 def _say(console: Console, line: str) -> None:

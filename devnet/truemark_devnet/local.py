@@ -15,7 +15,7 @@ from truemark.deployment import Deployment
 from truemark.keys import StarkKey
 from truemark.rpc import AsyncRpc
 from truemark_keeper import logs
-from truemark_keeper.config import FIRST, KeeperConfig, ReplaySettings
+from truemark_keeper.config import FIRST, KeeperConfig, ReplaySettings, SentinelSettings
 from truemark_keeper.keystore import KeySource
 from truemark_keeper.market_settings import REPLAY_RULES
 from truemark_keeper.service import keeper
@@ -24,6 +24,7 @@ from truemark_keeper.transactions import TransactionQueue
 from truemark_devnet.accounts import REPORTERS, operators
 from truemark_devnet.demo.plan import TABLE
 from truemark_devnet.deploy.venue import wallet_of
+from truemark_devnet.nodes.keepers import LIQUIDATOR, SENTINEL
 from truemark_devnet.order_facts import ChainFacts
 from truemark_devnet.pairing import PairingGateway
 
@@ -44,7 +45,7 @@ async def local_gateway(deployment: Deployment) -> AsyncIterator[PairingGateway]
 
 
 async def run_keepers(manifest: Path, stop: asyncio.Event, *, interval: float, replay: Path = TABLE) -> None:
-    """Three reporters and a liquidator, each with its own account, on recorded prices whose first row is now.
+    """Three reporters, a liquidator and a sentinel, each with its own account, on recorded prices that begin now.
 
     Raises:
         NoDeployment, BadManifest, WrongChain, NodeUnavailable: there is no venue to work for.
@@ -52,16 +53,17 @@ async def run_keepers(manifest: Path, stop: asyncio.Event, *, interval: float, r
     keys = operators(Deployment.load(manifest).l2_rpc)
     async with AsyncExitStack() as stack:
         running = []
-        for column, role in enumerate((*REPORTERS, "liquidator"), start=1):
+        for column, role in enumerate((*REPORTERS, LIQUIDATOR, SENTINEL), start=1):
             config = KeeperConfig(
                 deployment=manifest,
                 account=role,
                 key=KeySource(),
-                # The liquidator's own opinion of the price is that of the first column.
+                # The others' own opinion of the price is that of the first column.
                 sources=(ReplaySettings(replay, column if role in REPORTERS else 1, FIRST),),
                 markets=REPLAY_RULES,
-                roles=("reporter",) if role in REPORTERS else ("liquidator",),
-                interval=interval,
+                roles=("reporter",) if role in REPORTERS else (role,),
+                interval=1.0 if role == SENTINEL else interval,
+                sentinel=SentinelSettings(incidents=manifest.parent / "incidents"),
             )
             service = await stack.enter_async_context(keeper(config, StarkKey.from_private(keys[role].private_key)))
             running.append(service.run(stop))

@@ -76,13 +76,14 @@ def build_sources(
 
 
 def replay_source(settings: ReplaySettings, now: int) -> ReplaySource:
-    """The recorded prices, moved so that the table's `start` is `now` (seconds).
+    """The recorded prices, moved so that the table's `start` is `since`, by default `now` (seconds).
 
     Raises:
         BadConfig: a start that is no time.
         BadTable, OutsideTable: the table cannot be read, or has no such reporter.
     """
     table = PriceTable.load(settings.replay)
+    now = now if settings.since is None else settings.since
     if settings.start == RECORDED:
         shift = 0
     elif settings.start == FIRST:

@@ -76,6 +76,7 @@ class Board:
 COUNTERS = {
     "quotes_published": ("Quotes in reports that landed", "market"),
     "quotes_held_back": ("Quotes not published", "market"),
+    "entries": ("What the oracle made of entries that reached it", "outcome"),
     "transactions": ("Transactions by outcome", "outcome"),
     "liquidations": ("Positions taken", "market"),
     "liquidations_refused": ("Requests that the contract refused", "reason"),
@@ -86,6 +87,8 @@ COUNTERS = {
 GAUGES = {
     "sentinel_block": ("The last block that the sentinel looked at", ""),
     "incident_open": ("1 while an incident waits for a person", ""),
+    "venue_mode": ("The effective mode: 0 Halted, 1 CancelOnly, 2 PostOnly, 3 Full", ""),
+    "clock_behind_seconds": ("How far the newest block is ahead of the keeper's clock; below 0: it is not", ""),
     "in_flight": ("Transactions without an outcome", ""),
     "own_price_usd": ("The keeper's own price, for people: a float", "market"),
     "validity": ("Of the own price: 0 Valid, 1 TooUncertain, ... 7 Missing", "market"),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from truemark.felt import selector
-from truemark.reports import Entry, pack_entries
+from truemark.reports import Entry, MarketOutcome, pack_entries, unpack_outcomes
 from truemark.transactions import Call
 
 from truemark_keeper.policy import ReportPolicy, SoundPolicy, encodable
@@ -16,6 +17,10 @@ from truemark_keeper.slots import Outcome
 from truemark_keeper.sources import Quote, Source
 
 log = logging.getLogger(__name__)
+
+_MARKETS_REPORTED = selector("MarketsReported")
+#: What the oracle says of an entry that it dropped for its time.
+AHEAD, STALE = "DroppedAhead", "DroppedStale"
 
 
 class Sender(Protocol):
@@ -40,6 +45,8 @@ class Round:
     refused: tuple[Refused, ...]
     #: None: there was nothing to say, so nothing was sent.
     outcome: Outcome | None
+    #: What the oracle made of each market that was sent.
+    became: tuple[MarketOutcome, ...] = ()
 
 
 def report_call(oracle: int, epoch: int, entries: Sequence[Entry]) -> Call:
@@ -120,8 +127,31 @@ class Reporter:
         ]
         call = report_call(self._oracle, await self._epoch(), entries)
         outcome = await self._sender.execute([call], timeout)
+        became = _became(outcome, self._oracle)
         log.info(
             "reported",
             extra={"at": now, "markets": len(sent), "hash": hex(outcome.hash), "reverted": outcome.revert_reason},
         )
-        return Round(now, tuple(sent), tuple(refused), outcome)
+        self._tell(became)
+        return Round(now, tuple(sent), tuple(refused), outcome, became)
+
+    def _tell(self, became: Sequence[MarketOutcome]) -> None:
+        """What a person must know of a report that landed and did not count."""
+        said = Counter(item.outcome for item in became)
+        for outcome, why in ((AHEAD, "our clock is ahead"), (STALE, "it came too late, or our clock is behind")):
+            if said[outcome]:
+                log.error("the oracle dropped entries", extra={"entries": said[outcome], "why": why})
+        quiet = Counter({name: number for name, number in said.items() if name in ("NoQuorum", "Spread")})
+        if quiet:
+            log.warning("no new mark", extra={name.lower(): number for name, number in quiet.items()})
+
+
+def _became(outcome: Outcome, oracle: int) -> tuple[MarketOutcome, ...]:
+    """From the oracle's event in the receipt; empty where it has none."""
+    events = outcome.receipt.get("events", ())
+    found: list[MarketOutcome] = []
+    for event in events if isinstance(events, Iterable) else ():
+        if int(event["from_address"], 16) == oracle and int(event["keys"][0], 16) == _MARKETS_REPORTED:
+            # A span: its length, then its felts.
+            found += unpack_outcomes([int(felt, 16) for felt in event["data"][1:]])
+    return tuple(found)

@@ -17,6 +17,7 @@ from truemark.rpc import AsyncRpc, NodeUnavailable, RpcError
 
 from truemark_keeper.accounts import BadEvents
 from truemark_keeper.building import build_sources
+from truemark_keeper.clock import ClockBehind, chain_clock
 from truemark_keeper.config import BadConfig, KeeperConfig
 from truemark_keeper.fees import L2_GAS, FeeCeiling, FeePolicy, default_policy
 from truemark_keeper.history import RoundHistory
@@ -49,6 +50,7 @@ PASSING = (
     TransactionRefused,
     TransactionDisplaced,
     FeeCeiling,
+    ClockBehind,
     TimeoutError,
 )
 CONTRACT_NOT_FOUND = 20
@@ -69,6 +71,7 @@ class Keeper:
         config: what it does.
         reporter, liquidator, sentinel: ready to work; only those whose roles are played are needed.
         opinion, history: each round's verdicts are kept.
+        clock: of the chain, asked before each round; see clock.chain_clock.
         grace: seconds that a round or sweep may still take after it was told to stop.
     """
 
@@ -82,6 +85,7 @@ class Keeper:
         opinion: Opinion | None = None,
         history: RoundHistory | None = None,
         board: Board | None = None,
+        clock: Callable[[int], Awaitable[int]] | None = None,
         grace: float = 15.0,
     ) -> None:
         self._config = config
@@ -91,11 +95,14 @@ class Keeper:
         self._opinion = opinion
         self._history = history
         self.board = board if board is not None else Board()
+        self._clock = clock
         self._grace = grace
 
     async def report(self) -> Round:
-        """One round now. Raises as Reporter.round, and BadHistory."""
+        """One round now. Raises as Reporter.round, ClockBehind and BadHistory."""
         now = int(time.time())
+        if self._clock is not None:
+            self.board.gauge("clock_behind_seconds", await self._clock(now))
         try:
             said = await self._reporter.round(now, self._config.timeout)
         finally:
@@ -254,7 +261,16 @@ def assembled(
     )
     monitoring = config.monitoring
     history = None if monitoring.history is None else RoundHistory(monitoring.history, days=monitoring.history_days)
-    return Keeper(config, reporter, liquidator, sentinel, opinion=opinion, history=history, board=board)
+    return Keeper(
+        config,
+        reporter,
+        liquidator,
+        sentinel,
+        opinion=opinion,
+        history=history,
+        board=board,
+        clock=chain_clock(rpc),
+    )
 
 
 @asynccontextmanager
@@ -353,6 +369,8 @@ def _line(error: BaseException) -> str:
 def _count_round(board: Board, said: Round) -> None:
     for item in said.refused:
         board.count("quotes_held_back", item.market)
+    for market in said.became:
+        board.count("entries", market.outcome)
     if said.outcome is not None:
         board.count("transactions", "succeeded" if said.outcome.succeeded else "reverted")
         if said.outcome.succeeded:
@@ -376,6 +394,8 @@ def _count_sweep(board: Board, sweep: Sweep) -> None:
 def _count_watch(board: Board, seen: Watch) -> None:
     if seen.blocks:
         board.gauge("sentinel_block", seen.blocks[-1])
+    if seen.mode is not None:
+        board.gauge("venue_mode", int(seen.mode))
     board.gauge("incident_open", 0 if seen.incident is None else 1)
     for item in seen.breaks:
         board.count("breaks", item.rule)

@@ -24,6 +24,8 @@ class ReplaySettings:
     reporter: int = 1
     #: The table's time that is now: "recorded" (its own times are meant), "first" (its first row) or an ISO time.
     start: str = RECORDED
+    #: When `start` is or was now, seconds since 1970, so that a keeper that begins again goes on; None: when it begins.
+    since: int | None = None
     #: The straight line between rows; otherwise the row before.
     interpolate: bool = True
     confidence_bps: int = 5
@@ -95,7 +97,7 @@ _KINDS: Mapping[str, tuple[str, ...]] = {
         "query", "sqlite", "url", "url_env", "tables", "confidence_bps", "probation_bps", "probation_values",
     ),
 }  # fmt: skip
-_REPLAY = ("kind", "replay", "reporter", "start", "interpolate", "confidence_bps")
+_REPLAY = ("kind", "replay", "reporter", "start", "since", "interpolate", "confidence_bps")
 _PLACE = ("url", "price", "time", "time_unit", "undated", "confidence", "confidence_bps")
 KINDS = (*_KINDS, "replay")
 
@@ -163,6 +165,7 @@ def _replay(table: Table, folder: Path) -> ReplaySettings:
         replay=folder / table.text("replay"),
         reporter=table.number("reporter", 1, least=1),
         start=table.text("start", RECORDED),
+        since=table.number("since", 0, least=0) or None,
         interpolate=table.flag("interpolate", True),
         confidence_bps=table.number("confidence_bps", 5, least=0),
     )

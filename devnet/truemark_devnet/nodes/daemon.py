@@ -14,6 +14,7 @@ from truemark.errors import TruemarkError
 
 from truemark_devnet.nodes.control import NodeError
 from truemark_devnet.nodes.handle import Nodes
+from truemark_devnet.nodes.keepers import forget, stop_keepers
 from truemark_devnet.nodes.launch import MARK, Launched, NodeDied, Running, is_healthy, launch, launch_gate
 from truemark_devnet.nodes.settings import L1_CHAIN_ID, NodeSettings
 from truemark_devnet.processes import last_line, marked, stop, uninterrupted
@@ -113,6 +114,7 @@ def up(home: Path | None = None, *, owned: bool = False, **asked: Any) -> Up:
             _sweep(home, state)
             for name in _OF_THE_CHAINS:
                 (home / name).unlink(missing_ok=True)
+            forget(home)
             started = _start(home, settings, owned=owned)
         return Up(started, "started")
     except BaseException:
@@ -133,7 +135,8 @@ def down(home: Path | None = None) -> list[str]:
         except BadState:
             # What it recorded is found by its mark.
             state = None
-        stopped = _sweep(home, state)
+        # First, so that they can finish their rounds.
+        stopped = stop_keepers(home) + _sweep(home, state)
         state_file(home).unlink(missing_ok=True)
         return stopped
 

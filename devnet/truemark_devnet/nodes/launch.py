@@ -211,12 +211,13 @@ def _start(
 ) -> Running:
     log = directory / "logs" / f"{NAMES[part]}.log"
     log.write_bytes(b"")
-    process = spawn(command, env={**_environment(directory), **secret}, log=log, owned=owned, cwd=directory)
+    process = spawn(command, env={**environment(directory), **secret}, log=log, owned=owned, cwd=directory)
     return Running(part, port, process, log)
 
 
-def _environment(directory: Path) -> dict[str, str]:
-    """Little: starknet-devnet takes every option of its command line from variables too, PORT and SEED among them."""
+def environment(directory: Path) -> dict[str, str]:
+    """Of what belongs to the devnet in `directory`. Little: starknet-devnet takes every option of its command line
+    from variables too, PORT and SEED among them."""
     kept = ("PATH", "LANG", "TMPDIR", "PYTHONPATH", "RUST_LOG", "LD_LIBRARY_PATH")
     return {
         # devnet logs every request otherwise.

@@ -69,6 +69,8 @@ class Watch:
     incident: Incident | None = None
     #: The stop that this step sent; None: none was needed, or it did not land.
     outcome: Outcome | None = None
+    #: The venue's effective mode at the last block; None: no block was seen yet.
+    mode: StopMode | None = None
 
 
 def set_mode_call(clearinghouse: int, mode: StopMode) -> Call:
@@ -143,6 +145,8 @@ class Sentinel:
         async for sight in self._new(head):
             blocks.append(sight.block)
             breaks += await self._judged(sight)
+            if memory.last is None or memory.last.mode != sight.mode:
+                self._tell_mode(memory.last, sight)
             memory.last = sight
         if blocks:
             memory.block_seen_at = now
@@ -157,7 +161,22 @@ class Sentinel:
                 extra={"rule": item.rule, "block": item.block, "market": item.market, "why": item.explanation},
             )
         incident, outcome = await self._act(sight_now, breaks, now, timeout)
-        return Watch(tuple(blocks), tuple(breaks), incident, outcome)
+        return Watch(tuple(blocks), tuple(breaks), incident, outcome, sight_now.mode)
+
+    def _tell_mode(self, before: Sight | None, sight: Sight) -> None:
+        """A venue that went down by itself, for want of marks, is said to have done so."""
+        newest = max((market.accepted_at for market in sight.markets.values()), default=0)
+        down = before is not None and sight.mode < before.mode
+        log.log(
+            logging.WARNING if down else logging.INFO,
+            "the venue's mode",
+            extra={
+                "from": None if before is None else before.mode.variant,
+                "to": sight.mode.variant,
+                "block": sight.block,
+                "newest_mark_secs": sight.timestamp - newest if newest else None,
+            },
+        )
 
     async def _continues(self, last: Sight, head: Head) -> bool:
         if head.number < last.block:
