@@ -24,10 +24,11 @@ class FakeMarket:
     checkpoint: int = 0
     funding_index: int = 0
     listed: bool = True
+    valid_since: int = 0
 
     def mark(self, index: int) -> list[int]:
         return [
-            *(index, STATUSES.index(self.status), self.price, 1, 2, self.checkpoint, 3, self.candidate, self.anchor),
+            *(index, STATUSES.index(self.status), self.price, 1, self.valid_since, self.checkpoint, 3, self.candidate, self.anchor),
             *(7, 0),
         ]
 
@@ -70,6 +71,8 @@ class FakeNode:
     #: Called before each request.
     before: Callable[[str], None] = lambda method: None
     revert: dict[str, Any] = field(default_factory=dict)
+    #: Markets whose funding_index reverts.
+    broken: set[int] = field(default_factory=set)
     page_token: Callable[[int], str] = str
 
     def mine(self, *events: dict[str, Any], foreign: Sequence[dict[str, Any]] = ()) -> None:
@@ -141,6 +144,8 @@ class FakeNode:
         to, name = int(request["contract_address"], 16), int(request["entry_point_selector"], 16)
         arguments = [int(felt, 16) for felt in request["calldata"]]
         for function in self.views(to):
+            if name == selector("funding_index") and function == "funding_index" and arguments[0] in self.broken:
+                return RpcError(40, "Contract error", {"revert_error": f'["{short_string("FUNDING: broken"):#x}"]'})
             if name == selector(function):
                 if function in self.revert:
                     return RpcError(40, "Contract error", {"revert_error": self.revert[function]})

@@ -33,6 +33,7 @@ def market_states(draw: st.DrawFn, number: int) -> MarketState:
         candidate=draw(st.just(0) | prices),
         anchor=draw(st.just(0) | prices),
         checkpoint=draw(st.just(0) | prices),
+        in_grace=draw(st.booleans()),
         funding_index=draw(indices),
         tiers=draw(st.sampled_from([TIERS, ONE_TIER])),
     )

@@ -23,7 +23,7 @@ from truemark_keeper.book import (
     holdings,
 )
 from truemark_keeper.liquidator import Liquidator, Sweep
-from truemark_keeper.screen import screen
+from truemark_keeper.screen import failed, screen
 from truemark_keeper.slots import Outcome
 
 ONE = 10**8
@@ -65,6 +65,8 @@ class Venue:
     backstopped: list[int] = field(default_factory=list)
     #: Why the backstop takes nobody.
     closed: str | None = None
+    #: Accounts of which the backstop only notes that it saw them.
+    noted: frozenset[int] = frozenset()
     #: L2 gas that a request takes, and that a transaction may take.
     gas: int = 0
     bound: int = 10**9
@@ -110,6 +112,9 @@ class Venue:
 
     async def backstop_refusal(self, epoch: int, account: int) -> str | None:
         return self.closed
+
+    def handed_over(self, receipt: Mapping[str, object], account: int) -> bool:
+        return account not in self.noted
 
     def liquidate(self, address: int, number: int, max_size: int, limit: int) -> Liquidated | LiquidationRefused:
         state, mark = self.accounts[address], self.markets[number].price
@@ -178,14 +183,17 @@ def test_who_is_worth_less_than_a_third_of_what_it_needs_goes_to_the_backstop() 
         },
         # 1 and 2 are refused to the keeper: 2 has a third to the unit.
         refuse=frozenset({1, 2}),
+        noted=frozenset({2}),
     )
     assert run(venue, {"M0": 102 * ONE}).backstopped == ()
     sweep = run(venue)
     assert sweep.backstopped == (1, 4)
-    assert venue.backstopped == [1, 4]
+    # Those who failed first; then who is under water and was left.
+    assert venue.backstopped == [1, 4, 2]
     venue.closed = "BACKSTOP: vault margin"
     assert run(venue).backstopped == ()
     venue.closed = None
+    venue.noted = frozenset({1, 2})
     venue.markets[0] = market(0, 100 * ONE, checkpoint=101 * ONE)
     assert run(venue).backstopped == (4,)
 
@@ -266,11 +274,50 @@ def test_nobody_is_asked_for_in_vain_while_the_venue_or_the_market_is_in_grace()
     assert run(venue).transactions == ()
     venue.timestamp = 1_060
     assert screen(asyncio.run(venue.book()))
-    venue.markets = {number: replace(state, valid_since=1_030) for number, state in venue.markets.items()}
-    venue.timestamp = 1_089
+    before = dict(venue.markets)
+    venue.markets = {number: replace(state, in_grace=True) for number, state in before.items()}
     assert screen(asyncio.run(venue.book())) == ()
-    venue.timestamp = 1_090
+    venue.markets = before
     assert run(venue).liquidated
+
+
+def test_another_market_in_grace_asks_for_no_margin_and_stops_no_liquidation() -> None:
+    back = replace(market(1, 50 * ONE), in_grace=True)
+    book = Book(0, 0, True, {0: market(0, 100 * ONE), 1: back}, (account(1, -148 * USD, (0, ONE), (1, ONE)),))
+    (found,) = screen(book)
+    # 100 + 50 - 148; 3% of 100, nothing of 50.
+    assert (found.margin.value, found.margin.maintenance) == (2 * 10**16, 3 * 10**16)
+    assert [p.market for p in found.open_to] == [0]
+    # With the 1.50 USD that the other would ask for it would be under water; it is not.
+    thin = replace(book, accounts=(account(1, -146 * USD, (0, ONE), (1, ONE)),))
+    assert screen(thin) == ()
+
+
+def test_an_account_is_left_alone_while_one_of_its_markets_proves_nothing() -> None:
+    people = (account(1, -98 * USD, (0, ONE)), account(2, -148 * USD, (0, ONE), (1, ONE)))
+    sound = Book(0, 0, True, {0: market(0, 100 * ONE), 1: market(1, 50 * ONE)}, people)
+    assert {item.account.address for item in screen(sound)} == {1, 2}
+    for nothing in (
+        replace(market(1, 50 * ONE, valid=False), broken=True),
+        market(1, 50 * ONE, checkpoint=0),
+    ):
+        book = replace(sound, markets={0: market(0, 100 * ONE), 1: nothing})
+        assert {item.account.address for item in screen(book)} == {1}
+        bankrupt = replace(book, accounts=(account(2, -200 * USD, (0, ONE), (1, ONE)),))
+        assert failed(bankrupt) == ()
+
+
+def test_what_is_left_under_water_is_told_to_the_backstop() -> None:
+    # 2 is worst, then 3, then 1.
+    cash = {1: -97 * USD - 1, 2: -98 * USD, 3: -97 * USD - 2}
+    people = {number: account(number, amount, (0, ONE)) for number, amount in cash.items()}
+    venue = Venue({0: market(0, 100 * ONE)}, people, refuse=frozenset(people), noted=frozenset({2}))
+    # At most two are told of; of 2 the contract only notes that it was seen.
+    assert run(venue, max_overdue=2).backstopped == (3,)
+    assert venue.backstopped == [2, 3]
+    venue.closed = "BACKSTOP: too early"
+    run(venue)
+    assert venue.backstopped == [2, 3]
 
 
 def test_a_market_that_is_not_valid_counts_in_the_accounts_favour() -> None:

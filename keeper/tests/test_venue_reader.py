@@ -272,6 +272,21 @@ def test_events_that_cannot_be_right_are_named(node: FakeNode) -> None:
         asyncio.run(reader.book())
 
 
+def test_a_broken_seal_costs_its_market_and_not_the_book(node: FakeNode) -> None:
+    node.broken = {2}
+    book = book_of(node)
+    assert (book.markets[0].valid, book.markets[0].broken) == (True, False)
+    assert (book.markets[2].valid, book.markets[2].broken) == (False, True)
+    assert addresses(book) == [0xA, 0xB, 0xC]
+
+
+def test_a_market_that_came_back_is_in_grace_for_as_long_as_the_venue_says(node: FakeNode) -> None:
+    # The newest block is of second 102, and grace lasts 60.
+    for since, grace in ((0, False), (42, False), (43, True), (102, True)):
+        node.markets[0].valid_since = since
+        assert book_of(node).markets[0].in_grace is grace
+
+
 def test_a_view_that_reverts_is_named_with_its_reason(node: FakeNode) -> None:
     node.revert["marks"] = f'["{short_string("FUNDING: broken"):#x}"]'
     with pytest.raises(VenueUnreadable, match=r"Oracle.marks\(5\) fails at block 2.*FUNDING: broken"):

@@ -29,8 +29,11 @@ class MarketState:
     #: 1e-16 USD for one whole base unit, now.
     funding_index: int
     tiers: Tiers
-    #: When it became Valid again after it was not, seconds; 0: it always was.
-    valid_since: int = 0
+    #: It became Valid again so shortly ago that nobody is liquidated in it yet, and it asks for no maintenance margin.
+    in_grace: bool = False
+    #: Its funding cannot be proved: an account with a position in it is worth nothing that anybody knows, and is left
+    #: alone.
+    broken: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +70,8 @@ class Book:
 
     def in_grace(self, market: MarketState | None = None) -> bool:
         """Whether everybody still has time to act: the contract would refuse."""
-        moments = (self.full_since, 0 if market is None else market.valid_since)
-        return any(since != 0 and self.timestamp < since + self.grace_secs for since in moments)
+        venue = self.full_since != 0 and self.timestamp < self.full_since + self.grace_secs
+        return venue or (market is not None and market.in_grace)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +112,13 @@ class BookReader(Protocol):
 def side_prices(market: MarketState, *, at_checkpoint: bool) -> tuple[tuple[int, int], Tiers]:
     """What a liquidation values a long and a short in the market at, and by which tiers.
 
-    A Valid market counts at its mark, or at its checkpoint (its mark while it has none). One that is not Valid counts
-    at whichever of last good mark, candidate and anchor is best for the account, without requirement.
+    A Valid market counts at its mark, or at its checkpoint (its mark while it has none); in its time of grace without
+    requirement. One that is not Valid counts at whichever of last good mark, candidate and anchor is best for the
+    account, without requirement.
     """
     if market.valid:
         price = (market.checkpoint or market.price) if at_checkpoint else market.price
-        return (price, price), market.tiers
+        return (price, price), NO_TIERS if market.in_grace else market.tiers
     said = [price for price in (market.price, market.candidate, market.anchor) if price > 0]
     return (max(said, default=0), min(said, default=0)), NO_TIERS
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from truemark.felt import selector
 from truemark.transactions import Call
@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 
 BPS = 10_000
 MAX_SIZE = 2**63 - 1
+#: The contract knows of an account under water, and waits for backstop_secs to pass.
+TOO_EARLY = "BACKSTOP: too early"
 #: L2 gas of one transaction: three quarters of what the queue allows one by default.
 BATCH_GAS = 150_000_000
 
@@ -32,6 +34,10 @@ class BackstopReader(Protocol):
 
     async def backstop_refusal(self, epoch: int, account: int) -> str | None:
         """Why `backstop` would revert now; None: it would not."""
+        ...
+
+    def handed_over(self, receipt: Mapping[str, Any], account: int) -> bool:
+        """Whether the transaction took something of the account over."""
         ...
 
 
@@ -96,8 +102,9 @@ class Liquidator:
         batch_size: requests in the first transaction; what it costs gives the size of the next ones.
         batch_gas: L2 gas that a transaction is to stay below, well under the bound that `sender` signs.
         max_passes: an account that is still under water after one market was taken is looked at again, this often.
-        backstop: what no liquidator wants any more (V < R/3) is handed to the vault after this was asked; None: it is
-            left to others.
+        backstop: what no liquidator wants any more (V < R/3), and what is under water and stays untouched, is handed to
+            the vault after this was asked; None: it is left to others.
+        max_overdue: how many accounts that are under water and were left the contract is told of in one run.
     """
 
     def __init__(
@@ -114,6 +121,7 @@ class Liquidator:
         batch_gas: int = BATCH_GAS,
         max_passes: int = 20,
         backstop: BackstopReader | None = None,
+        max_overdue: int = 20,
     ) -> None:
         self._sender = sender
         self._reader = reader
@@ -125,6 +133,7 @@ class Liquidator:
         self._batches = Batches(batch_size, batch_gas)
         self._max_passes = max_passes
         self._backstop = backstop
+        self._max_overdue = max_overdue
         self._sieve = Sieve()
 
     async def once(self, timeout: float | None = None) -> Sweep:
@@ -180,24 +189,34 @@ class Liquidator:
         transactions: list[Outcome],
         timeout: float | None,
     ) -> tuple[int, ...]:
-        """To the backstop, one transaction an account: what the contract refuses now is not asked for in vain."""
+        """To the backstop, one transaction an account: what the contract refuses now is not asked for in vain. Accounts
+        with V < R/3 at once; those that are still under water after all passes when they were untouched for long."""
         if self._backstop is None or not book.full or book.in_grace():
             return ()
         opinions: dict[int, str | None] = {}
         handed = []
-        for account in failed(book, self._sieve):
+        deep = failed(book, self._sieve)
+        # The contract notes when it was first told of one, and hands it over backstop_secs later.
+        left = [item.account for item in screen(book, self._sieve)][: self._max_overdue]
+        for account in dict.fromkeys((*deep, *left)):
             if account.address == self._account or not await self._believes(account, book, opinions, vetoed):
                 continue
             refusal = await self._backstop.backstop_refusal(book.epoch, account.address)
+            if refusal == TOO_EARLY:
+                continue
             if refusal is not None:
                 log.warning("backstop refuses", extra={"account": hex(account.address), "reason": refusal})
                 continue
             call = backstop_call(self._clearinghouse, book.epoch, account.address)
             outcome = await self._sender.execute([call], timeout)
             transactions.append(outcome)
-            if outcome.succeeded:
+            took = outcome.succeeded and self._backstop.handed_over(outcome.receipt, account.address)
+            if took:
                 handed.append(account.address)
-            log.info("backstop", extra={"account": hex(account.address), "hash": hex(outcome.hash)})
+            log.info(
+                "backstop" if took else "seen under water",
+                extra={"account": hex(account.address), "hash": hex(outcome.hash), "reverted": outcome.revert_reason},
+            )
         return tuple(handed)
 
     async def _requests(

@@ -75,7 +75,8 @@ def screen(book: Book, sieve: Sieve | None = None) -> tuple[UnderWater, ...]:
     """Every account of the book that can be liquidated, lowest V/R first (then by address, so that order is fixed).
 
     Below V = 0 an account is the backstop's, not a liquidator's. A market that is not Valid, has no checkpoint
-    yet or is in its time of grace is no market to liquidate in; an account that holds only such markets is not listed.
+    yet or is in its time of grace is no market to liquidate in; an account that holds only such markets is not listed,
+    nor is one with a position in a Valid market that has no checkpoint, or in one whose funding cannot be proved.
 
     Args:
         sieve: of the books before, to write only what changed since; None: of this book alone.
@@ -87,6 +88,8 @@ def judged(book: Book, accounts: Sequence[AccountState]) -> tuple[UnderWater, ..
     """As `screen`, of these accounts alone and in exact integers."""
     found = []
     for account in accounts:
+        if not _provable(account, book.markets):
+            continue
         now = margin(account.collateral, holdings(account, book.markets, at_checkpoint=False))
         if not 0 <= now.value < now.maintenance or not _also_at_checkpoints(account, book.markets):
             continue
@@ -102,6 +105,8 @@ def failed(book: Book, sieve: Sieve | None = None) -> tuple[AccountState, ...]:
     can change hands now. By address."""
     found = []
     for account in (sieve or Sieve()).near(book):
+        if not _provable(account, book.markets):
+            continue
         if any(_liquidatable(book, book.markets[position.market]) for position in account.positions):
             views = [
                 margin(account.collateral, holdings(account, book.markets, at_checkpoint=then))
@@ -114,6 +119,12 @@ def failed(book: Book, sieve: Sieve | None = None) -> tuple[AccountState, ...]:
 
 def _liquidatable(book: Book, market: MarketState) -> bool:
     return market.valid and market.price > 0 and market.checkpoint > 0 and not book.in_grace(market)
+
+
+def _provable(account: AccountState, markets: Mapping[int, MarketState]) -> bool:
+    """Whether the contract judges it at all: it refuses an account of which one market proves nothing."""
+    held = [markets[position.market] for position in account.positions]
+    return not any(market.broken or (market.valid and market.checkpoint == 0) for market in held)
 
 
 def _also_at_checkpoints(account: AccountState, markets: Mapping[int, MarketState]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -24,8 +25,12 @@ from truemark_keeper.book import (
 from truemark_keeper.pinned import BLOCK_NOT_FOUND, BlockGone, Head, at_one_block, batch_at
 from truemark_keeper.slots import Node
 
+log = logging.getLogger(__name__)
+
 LIQUIDATED = selector("Liquidated")
 LIQUIDATION_REFUSED = selector("LiquidationRefused")
+BACKSTOPPED = selector("Backstopped")
+DEBT_PAID = selector("DebtPaid")
 #: 20 no such contract, 21 no such entry point, 40 and 41 it reverts.
 VIEW_FAILED = frozenset({20, 21, 40, 41})
 
@@ -94,6 +99,15 @@ class VenueReader:
 
         return await at_one_block(self._node, ask)
 
+    def handed_over(self, receipt: Mapping[str, Any], account: int) -> bool:
+        """Whether the vault or insurance took something of the account over, and did not only note that it was seen."""
+        return any(
+            int(event["from_address"], 16) == self._clearinghouse.address
+            and int(event["keys"][0], 16) in (BACKSTOPPED, DEBT_PAID)
+            and int(event["keys"][1], 16) == account
+            for event in receipt["events"]
+        )
+
     async def epoch(self) -> int:
         """The oracle's epoch at the head: what a report carries.
 
@@ -139,19 +153,19 @@ class VenueReader:
             [
                 (oracle, "marks", (bitmap,)),
                 *((oracle, "market_name", (index,)) for index in listed),
-                *((house, "funding_index", (index,)) for index in listed),
                 *((house, "account", (account,)) for account in accounts),
             ],
         )
-        names, indices, views = (
-            answers[: len(listed)],
-            answers[len(listed) : 2 * len(listed)],
-            answers[2 * len(listed) :],
-        )
+        names, views = answers[: len(listed)], answers[len(listed) :]
+        # One broken seal costs its market, not the book.
+        indices, broken = await self._indices(head, listed)
+        timestamp = await self._time(head.number)
         markets = {
-            index: _market(index, name, mark, funding_index, params[index]["tiers"])
-            for index, name, mark, funding_index in zip(listed, names, marks["marks"], indices, strict=True)
+            index: _market(index, name, mark, indices.get(index), params[index]["tiers"], timestamp, terms)
+            for index, name, mark in zip(listed, names, marks["marks"], strict=True)
         }
+        for index, reason in broken.items():
+            log.error("a market's funding cannot be proved", extra={"market": markets[index].name, "reason": reason})
         states = [_account(account, view, markets) for account, view in zip(accounts, views, strict=True)]
         return Book(
             head.number,
@@ -159,10 +173,25 @@ class VenueReader:
             mode.variant == "Full",
             markets,
             states,
-            timestamp=await self._time(head.number),
+            timestamp=timestamp,
             full_since=0 if self._scan.full_block is None else await self._time(self._scan.full_block),
             grace_secs=terms["grace_secs"],
         )
+
+    async def _indices(self, head: Head, markets: Sequence[int]) -> tuple[dict[int, int], dict[int, str]]:
+        """The funding index of each market, and why the view of one fails."""
+        house = self._clearinghouse
+        calls = [house.request("funding_index", (market,), head.number) for market in markets]
+        indices, broken = {}, {}
+        answers = await batch_at(self._node, calls, size=self._batch_size)
+        for market, answer in zip(markets, answers, strict=True):
+            if not isinstance(answer, RpcError):
+                indices[market] = int(house.abi.decode_result("funding_index", [int(felt, 16) for felt in answer]))
+            elif answer.code in VIEW_FAILED:
+                broken[market] = _reason(answer)
+            else:
+                raise answer
+        return indices, broken
 
     async def _time(self, block: int) -> int:
         """A block's, seconds."""
@@ -212,21 +241,32 @@ class _Target:
         return "starknet_call", {"request": request, "block_id": {"block_number": block}}
 
 
-def _market(index: int, name: int, mark: Mapping[str, Any], funding_index: int, tiers: Sequence[Any]) -> MarketState:
+def _market(
+    index: int,
+    name: int,
+    mark: Mapping[str, Any],
+    funding_index: int | None,
+    tiers: Sequence[Any],
+    now: int,
+    terms: Mapping[str, Any],
+) -> MarketState:
     if mark["market"] != index:
         raise VenueUnreadable(f"the oracle answers market {mark['market']} where {index} was asked for")
     first, second, third = (MarginTier(tier["upto"], tier["initial_bps"], tier["maintenance_bps"]) for tier in tiers)
+    broken = funding_index is None or bool(mark["funding_broken"])
+    since = mark["valid_since"]
     return MarketState(
         market=index,
         name=_text(name),
-        valid=mark["status"].variant == "Valid" and not mark["funding_broken"],
+        valid=mark["status"].variant == "Valid" and not broken,
         price=mark["price"],
         candidate=mark["candidate"],
         anchor=mark["anchor"],
         checkpoint=mark["checkpoint"],
-        funding_index=funding_index,
+        funding_index=0 if funding_index is None else funding_index,
         tiers=(first, second, third),
-        valid_since=mark["valid_since"],
+        in_grace=since != 0 and now < since + terms["grace_secs"],
+        broken=broken,
     )
 
 
