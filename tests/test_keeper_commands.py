@@ -116,6 +116,6 @@ async def test_watch_shows_who_is_near_the_line(house: House) -> None:
     assert "95,475" in said
     code, said = await command("watch", "--once", "--config", str(EXAMPLE))
     assert code == 0
-    assert f"{address:#x}"[:14] in said
+    assert f"{address:#x}"[:14] in said, said
     # The recorded day's first price is not far from the listing's.
     assert "agrees" in said

@@ -28,7 +28,17 @@ class FakeMarket:
 
     def mark(self, index: int) -> list[int]:
         return [
-            *(index, STATUSES.index(self.status), self.price, 1, self.valid_since, self.checkpoint, 3, self.candidate, self.anchor),
+            *(
+                index,
+                STATUSES.index(self.status),
+                self.price,
+                1,
+                self.valid_since,
+                self.checkpoint,
+                3,
+                self.candidate,
+                self.anchor,
+            ),
             *(7, 0),
         ]
 

@@ -55,6 +55,8 @@ class LiquidatorSettings:
     batch_size: int = 20
     #: L2 gas of one transaction.
     batch_gas: int = 400_000_000
+    #: Age in seconds at which the checkpoint of a funding index is renewed; 0: that is left to others.
+    checkpoint_secs: int = 3600
 
 
 @dataclass(frozen=True)
@@ -149,6 +151,7 @@ def _liquidator(top: Table) -> LiquidatorSettings:
         limit_slack_bps=table.number("limit_slack_bps", 50, least=0),
         batch_size=table.number("batch_size", 20, least=1),
         batch_gas=table.number("batch_gas", 400_000_000, least=1),
+        checkpoint_secs=table.number("checkpoint_secs", 3600, least=0),
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 
 from truemark.units import to_price
 
+from truemark_keeper.funding import FundingTerms
 from truemark_keeper.hours import BadHours, Closing
 from truemark_keeper.judging import Anchor, Bounds, Rules
 from truemark_keeper.opinion import MarketRules
@@ -14,7 +15,8 @@ from truemark_keeper.source_settings import ReplaySettings, SourceSettings, grou
 from truemark_keeper.toml_table import Table
 
 _RULES = tuple(item.name for item in fields(Rules))
-_OWN = ("closed", "anchors", "least_usd", "most_usd", "funding_rate_ppm")
+_OWN = ("closed", "anchors", "least_usd", "most_usd", "funding_rate_ppm", "funding")
+_FUNDING = tuple(item.name for item in fields(FundingTerms))
 _ANCHOR = ("market", "least", "most")
 
 
@@ -24,6 +26,8 @@ class MarketSettings:
     markets: Mapping[str, MarketRules] = field(default_factory=dict)
     #: Reported with the price; ppm for 8 hours.
     funding_rates: Mapping[str, int] = field(default_factory=dict)
+    #: Instead: how the rate is found.
+    funding: Mapping[str, FundingTerms] = field(default_factory=dict)
 
 
 def markets_from(top: Table, sources: tuple[SourceSettings, ...]) -> MarketSettings:
@@ -36,6 +40,7 @@ def markets_from(top: Table, sources: tuple[SourceSettings, ...]) -> MarketSetti
     rules = _rules(top.table("rules", _RULES, required=False), Rules(min_groups=1) if alone else Rules())
     markets: dict[str, MarketRules] = {}
     rates: dict[str, int] = {}
+    funding: dict[str, FundingTerms] = {}
     named = top.table("markets", None, required=False)
     heard = groups_by_market(sources)
     for market in named.keys:
@@ -45,6 +50,8 @@ def markets_from(top: Table, sources: tuple[SourceSettings, ...]) -> MarketSetti
         )
         if "funding_rate_ppm" in table.keys:
             rates[market] = table.take("funding_rate_ppm", int, None)
+        if "funding" in table.keys:
+            funding[market] = _funding(table, market, None if alone else heard)
     if not alone:
         for market, groups in sorted(heard.items()):
             needed = markets.get(market, MarketRules(rules)).rules.min_groups
@@ -53,12 +60,33 @@ def markets_from(top: Table, sources: tuple[SourceSettings, ...]) -> MarketSetti
                     f"{market} has {len(groups)} groups of sources ({', '.join(sorted(groups))}), and min_groups is "
                     f"{needed}: there could never be a price"
                 )
-    return MarketSettings(MarketRules(rules), markets, rates)
+    return MarketSettings(MarketRules(rules), markets, rates, funding)
 
 
 def _rules(table: Table, default: Rules) -> Rules:
     least = {"min_groups": 1, "max_age": 1, "move_window": 1, "max_move_bps": 1}
     return Rules(**{name: table.number(name, getattr(default, name), least=least.get(name, 0)) for name in _RULES})
+
+
+def _funding(table: Table, market: str, heard: Mapping[str, set[str]] | None) -> FundingTerms:
+    if "funding_rate_ppm" in table.keys:
+        raise table.wrong("has both funding_rate_ppm and funding")
+    found = table.table("funding", _FUNDING)
+    default = FundingTerms("")
+    least = {"window": 1, "interest_ppm": -1_000_000}
+    numbers = {
+        name: found.number(name, getattr(default, name), least=least.get(name, 0))
+        for name in _FUNDING
+        if name not in ("index", "price")
+    }
+    terms = FundingTerms(found.text("index"), found.optional("price"), **numbers)
+    price = terms.price or market
+    if price == terms.index:
+        raise found.wrong(f"{price} has no premium over itself")
+    for name in (price, terms.index):
+        if heard is not None and name not in heard:
+            raise found.wrong(f"no source gives {name}")
+    return terms
 
 
 def _anchors(table: Table, market: str, heard: Mapping[str, set[str]] | None) -> tuple[Anchor, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from truemark.risk import margin
@@ -16,7 +16,8 @@ BPS = 10_000
 @dataclass(frozen=True)
 class NearMiss:
     account: int
-    #: V/R as a liquidation values the account; below 1 it can be liquidated, below 0 it is bankrupt.
+    #: V/R as a liquidation values the account once no market is in grace; below 1 it can be liquidated, below 0 it is
+    #: bankrupt.
     ratio: Fraction
     #: 1e-16 USD.
     value: int
@@ -36,11 +37,13 @@ def near_misses(book: Book, beliefs: Mapping[str, str | None] | None = None, mos
     Args:
         beliefs: market to why the keeper's own price does not agree with its mark; None: it does.
     """
+    # What a market in its time of grace will ask for again when that is over.
+    markets = {index: replace(market, in_grace=False) for index, market in book.markets.items()}
     found = []
     for account in book.accounts:
         if not account.positions:
             continue
-        now = margin(account.collateral, holdings(account, book.markets, at_checkpoint=False))
+        now = margin(account.collateral, holdings(account, markets, at_checkpoint=False))
         if now.maintenance <= 0:
             continue
         largest = max(

@@ -91,6 +91,10 @@ class Reporter:
         self._policy: ReportPolicy = policy if policy is not None else SoundPolicy()
         self._funding_rate = funding_rate
 
+    @property
+    def markets(self) -> tuple[str, ...]:
+        return tuple(self._markets)
+
     async def round(self, now: int, timeout: float | None = None) -> Round:
         """One round at `now` (seconds, the clock of quotes and chain). A report that reverted is an outcome.
 

@@ -17,9 +17,11 @@ from truemark.rpc import AsyncRpc, NodeUnavailable, RpcError
 
 from truemark_keeper.accounts import BadEvents
 from truemark_keeper.building import build_sources
+from truemark_keeper.checkpointing import FundingCheckpoints
 from truemark_keeper.clock import ClockBehind, chain_clock
 from truemark_keeper.config import BadConfig, KeeperConfig
 from truemark_keeper.fees import L2_GAS, FeeCeiling, FeePolicy, default_policy
+from truemark_keeper.funding import FundingRates
 from truemark_keeper.history import RoundHistory
 from truemark_keeper.keystore import environment
 from truemark_keeper.liquidator import Liquidator, Sweep
@@ -71,6 +73,8 @@ class Keeper:
         config: what it does.
         reporter, liquidator, sentinel: ready to work; only those whose roles are played are needed.
         opinion, history: each round's verdicts are kept.
+        funding: told of each round before it is reported.
+        checkpoints: looked after with each sweep.
         clock: of the chain, asked before each round; see clock.chain_clock.
         grace: seconds that a round or sweep may still take after it was told to stop.
     """
@@ -86,6 +90,8 @@ class Keeper:
         history: RoundHistory | None = None,
         board: Board | None = None,
         clock: Callable[[int], Awaitable[int]] | None = None,
+        funding: FundingRates | None = None,
+        checkpoints: FundingCheckpoints | None = None,
         grace: float = 15.0,
     ) -> None:
         self._config = config
@@ -96,6 +102,8 @@ class Keeper:
         self._history = history
         self.board = board if board is not None else Board()
         self._clock = clock
+        self._funding = funding
+        self._checkpoints = checkpoints
         self._grace = grace
 
     async def report(self) -> Round:
@@ -104,6 +112,8 @@ class Keeper:
         if self._clock is not None:
             self.board.gauge("clock_behind_seconds", await self._clock(now))
         try:
+            if self._funding is not None:
+                await self._funding.observe(self._reporter.markets, now)
             said = await self._reporter.round(now, self._config.timeout)
         finally:
             if self._history is not None and self._opinion is not None:
@@ -115,6 +125,9 @@ class Keeper:
         """One sweep now. Raises as Liquidator.once."""
         sweep = await self._liquidator.once(self._config.timeout)
         _count_sweep(self.board, sweep)
+        kept = None if self._checkpoints is None else await self._checkpoints.once(self._config.timeout)
+        if kept is not None:
+            self.board.count("transactions", "succeeded" if kept.succeeded else "reverted")
         return sweep
 
     async def watch(self) -> Watch:
@@ -227,7 +240,7 @@ def assembled(
     """The services around one queue."""
     oracle, clearinghouse = deployment.address("Oracle"), deployment.address("Clearinghouse")
     reader = VenueReader(rpc, oracle=oracle, clearinghouse=clearinghouse)
-    rates = config.markets.funding_rates
+    funding = FundingRates(opinion, config.markets.funding_rates, config.markets.funding)
     reporter = Reporter(
         queue,
         opinion,
@@ -235,7 +248,7 @@ def assembled(
         markets={name: market.index for name, market in deployment.markets.items()},
         epoch=reader.epoch,
         policy=JudgedAlready(),
-        funding_rate=lambda market: rates.get(market, 0),
+        funding_rate=funding.rate,
     )
     liquidator = Liquidator(
         queue,
@@ -249,6 +262,8 @@ def assembled(
         batch_gas=config.liquidator.batch_gas,
         backstop=reader,
     )
+    every = config.liquidator.checkpoint_secs
+    checkpoints = FundingCheckpoints(queue, rpc, oracle=oracle, clearinghouse=clearinghouse, every=every)
     sentinel = Sentinel(
         queue,
         SightReader(rpc, deployment),
@@ -270,6 +285,8 @@ def assembled(
         history=history,
         board=board,
         clock=chain_clock(rpc),
+        funding=funding,
+        checkpoints=None if every == 0 else checkpoints,
     )
 
 
