@@ -9,10 +9,8 @@ from typing import Any
 
 import orjson
 import pytest
-from sqlalchemy import update
 from truemark.felt import selector
 from truemark.index import BadIndex, Cause, EventFilter, Follower, Index, IndexConflict
-from truemark.index import tables as t
 from truemark.index.layout import AccountSlot, PositionSlot, unpack_account, unpack_position
 from truemark.index.reader import BlockChanged
 from truemark.rpc import RpcError
@@ -362,13 +360,6 @@ async def test_two_followers_of_one_index_are_found_out(index: Index) -> None:
     head = index.head()
     assert head is not None
     assert head.number == 1
-
-
-def test_an_index_of_another_version_is_refused(tmp_path: Path) -> None:
-    with Index.open(tmp_path / "index.sqlite") as index, index.store.engine.begin() as connection:
-        connection.execute(update(t.info).values(value="0"))
-    with pytest.raises(BadIndex, match="version 0, this client reads 1"):
-        Index.open(tmp_path / "index.sqlite")
 
 
 def test_what_is_no_database_is_refused(tmp_path: Path) -> None:

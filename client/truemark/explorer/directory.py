@@ -24,6 +24,8 @@ class Known:
     abi: Abi | None
     reason: str | None
     class_hash: int | None = None
+    #: Of the class that was replaced in the same block: an event may be older than that.
+    older: Abi | None = None
 
 
 class Directory:
@@ -58,6 +60,21 @@ class Directory:
 
     def names(self) -> tuple[str, ...]:
         return tuple(self._names.values())
+
+    def labels(self) -> Mapping[int, str]:
+        """Every name by its address."""
+        return self._names
+
+    def own(self, address: int) -> Abi | None:
+        """The ABI that the caller gave for an address."""
+        return self._abis.get(address)
+
+    def class_known(self, class_hash: int) -> Abi | str | None:
+        """The ABI of a class, or why there is none, where that is known already."""
+        return self._classes.get(class_hash)
+
+    def keep_class(self, class_hash: int, found: Abi | str) -> None:
+        self._classes[class_hash] = found
 
     def address(self, name: str) -> int | None:
         for address, known in self._names.items():

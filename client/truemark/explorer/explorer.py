@@ -1,10 +1,15 @@
-"""Reads a chain as a block explorer does: blocks, transactions with decoded calls and events, contracts."""
+"""Reads a chain as a block explorer does: blocks, transactions with decoded calls and events, contracts.
+
+A node is enough for these. With an index (`truemark.index`) it shows what no node tells: lists, histories, call trees,
+writes with before and after, what was rolled back, and whether the data is right.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from truemark._portal import SyncTwin, sync
 from truemark.abi import Abi
@@ -23,6 +28,32 @@ from truemark.explorer.records import Block, NotFound, StateDiff, Transaction
 from truemark.felt import BadFelt, hex_of
 from truemark.rpc import AsyncRpc, BadAnswer, RpcError
 
+if TYPE_CHECKING:
+    # The index brings SQLAlchemy, which reading a node does not need.
+    from truemark.explorer.indexed import Indexed
+    from truemark.explorer.judgement import Limits
+    from truemark.explorer.views import (
+        AccountView,
+        ActivityPoint,
+        BlockSummary,
+        BlockView,
+        CallRow,
+        CallTree,
+        ClassView,
+        Comparison,
+        ContractView,
+        Health,
+        Hit,
+        MessageLife,
+        Replacement,
+        SlotWrite,
+        Timeline,
+        TransactionSummary,
+        TransactionView,
+        Transfer,
+    )
+    from truemark.index import EventFilter, EventRow, Index, Page
+
 HASH_NOT_FOUND: Final = 29
 #: Blocks asked for in one request.
 _CHUNK: Final = 25
@@ -36,6 +67,10 @@ class AsyncExplorer:
         abis: ABIs of contracts by address, for those whose class has none of use.
         names: names of addresses, beside the deployment's.
         rpc: a client to use and leave open, instead of one of its own.
+        index: an opened index to use and leave open, or a file or database URL to open; None: the node alone is read.
+
+    Raises:
+        BadIndex: the index cannot be opened.
     """
 
     def __init__(
@@ -45,12 +80,18 @@ class AsyncExplorer:
         abis: Mapping[int, Abi] | None = None,
         names: Mapping[int, str] | None = None,
         rpc: AsyncRpc | None = None,
+        index: Index | str | Path | None = None,
     ) -> None:
         self.deployment = source if isinstance(source, Deployment) else None
         url = source.l2_rpc if isinstance(source, Deployment) else source
         self._rpc = rpc if rpc is not None else AsyncRpc(url)
         self._owns_rpc = rpc is None
         self._directory = Directory(self._rpc, self.deployment, abis=abis, names=names)
+        self._indexed: Indexed | None = None
+        if index is not None:
+            from truemark.explorer.indexed import Indexed
+
+            self._indexed = Indexed(index, self._rpc, self._directory, self.deployment)
 
     async def __aenter__(self) -> Self:
         return self
@@ -64,6 +105,13 @@ class AsyncExplorer:
         """Closes the connections that it opened itself."""
         if self._owns_rpc:
             await self._rpc.aclose()
+        if self._indexed is not None:
+            self._indexed.close()
+
+    @property
+    def index(self) -> Index | None:
+        """The index that it reads."""
+        return None if self._indexed is None else self._indexed.index
 
     async def head(self) -> int:
         """The number of the latest block.
@@ -81,6 +129,10 @@ class AsyncExplorer:
             BadBlock: `block` names none.
             NodeUnavailable: the node does not answer, or not with a block.
         """
+        if self._indexed is not None:
+            indexed = await self._indexed.block(block)
+            if indexed is not None:
+                return indexed
         (found,) = await self._blocks([block])
         return found
 
@@ -104,6 +156,10 @@ class AsyncExplorer:
             NodeUnavailable: the node does not answer, or not with a transaction.
         """
         wanted = {"transaction_hash": _hash(tx_hash)}
+        if self._indexed is not None:
+            indexed = await self._indexed.transaction(int(wanted["transaction_hash"], 16))
+            if indexed is not None:
+                return indexed
         raw, receipt = await self._rpc.batch(
             [("starknet_getTransactionByHash", wanted), ("starknet_getTransactionReceipt", wanted)]
         )
@@ -190,6 +246,180 @@ class AsyncExplorer:
             )
         return address
 
+    # What takes an index. All raise NoIndex without one.
+
+    async def latest_blocks(self, cursor: str | None = None, limit: int = 25) -> Page[BlockSummary]:
+        """The newest blocks, newest first; `cursor` is that of the page before."""
+        return await self._with_index().latest_blocks(cursor, limit)
+
+    async def latest_transactions(
+        self,
+        cursor: str | None = None,
+        limit: int = 25,
+        *,
+        sender: int | str | None = None,
+        failed: bool = False,
+        kind: str | None = None,
+    ) -> Page[TransactionSummary]:
+        """The newest transactions, newest first.
+
+        Args:
+            sender: only those of an account.
+            failed: only those that were reverted.
+            kind: INVOKE, DECLARE, DEPLOY_ACCOUNT, L1_HANDLER.
+        """
+        return await self._with_index().latest_transactions(
+            cursor, limit, sender=self._address_or_none(sender), failed=failed, kind=kind
+        )
+
+    async def block_view(self, block: BlockRef = "latest", *, orphaned: int | None = None) -> BlockView:
+        """A block with what it wrote and what became of it, by number, hash or "latest"; with `orphaned` the one of
+        that rollback.
+
+        Raises:
+            NotFound: the index has none.
+        """
+        return await self._with_index().block_view(block, orphaned)
+
+    async def transaction_view(self, tx_hash: int | str) -> TransactionView:
+        """A transaction with its call tree, its writes and its messages; as the chain has it, else as it was orphaned.
+
+        Raises:
+            NotFound: the index has none.
+        """
+        return await self._with_index().transaction_view(int(_hash(tx_hash), 16))
+
+    async def call_tree(self, tx_hash: int | str) -> CallTree:
+        """What a transaction called.
+
+        Raises:
+            NotFound: the index has none.
+        """
+        return await self._with_index().call_tree(int(_hash(tx_hash), 16))
+
+    async def writes(self, block: BlockRef) -> tuple[SlotWrite, ...]:
+        """What a block wrote, by variable, with before and after.
+
+        Raises:
+            NotFound: the index has none.
+        """
+        return await self._with_index().writes(block)
+
+    async def account_view(self, account: int | str, block: int | None = None) -> AccountView:
+        """An address after a block: its class, nonce, tokens, and margin where it has some."""
+        return await self._with_index().people.account(self.address(account), block)
+
+    async def contract_view(self, contract: int | str, block: int | None = None) -> ContractView:
+        """A contract after a block: what can be read and called, its events, the classes that it had."""
+        return await self._with_index().people.contract(self.address(contract), block)
+
+    async def class_view(self, class_hash: int | str) -> ClassView:
+        """
+        Raises:
+            NotFound: neither the index nor the node knows it.
+        """
+        return await self._with_index().class_view(int(_hash(class_hash), 16))
+
+    async def events(
+        self,
+        wanted: EventFilter | None = None,
+        cursor: str | None = None,
+        limit: int = 100,
+        *,
+        newest_first: bool = True,
+    ) -> Page[EventRow]:
+        """Events by contract, name, keys, address in a field, blocks."""
+        return await self._with_index().events(wanted, cursor, limit, newest_first)
+
+    async def calls_to(self, contract: int | str, cursor: str | None = None, limit: int = 25) -> Page[CallRow]:
+        """The calls that a contract took, newest first."""
+        return await self._with_index().chain.calls_to(self.address(contract), cursor, limit)
+
+    async def transfers(
+        self,
+        cursor: str | None = None,
+        limit: int = 25,
+        *,
+        token: int | str | None = None,
+        account: int | str | None = None,
+    ) -> Page[Transfer]:
+        """Tokens that moved, newest first."""
+        return await self._with_index().people.transfers(
+            cursor, limit, token=self._address_or_none(token), account=self._address_or_none(account)
+        )
+
+    async def messages(
+        self, cursor: str | None = None, limit: int = 25, *, direction: str | None = None, orphaned: bool = False
+    ) -> Page[MessageLife]:
+        """Messages between L1 and L2, newest first; `direction` "to_l1" or "to_l2". L1 is not asked."""
+        return await self._with_index().mail.page(cursor, limit, direction=direction, orphaned=orphaned)
+
+    async def message(self, message_hash: int | str) -> tuple[MessageLife, ...]:
+        """The life of a message by its hash, also on L1 where its node answers; each time that it was on its way.
+
+        Raises:
+            NotFound: the index has none.
+        """
+        return await self._with_index().message(message_hash)
+
+    async def compare(
+        self, before: int, after: int, *, contract: int | str | None = None, account: int | str | None = None
+    ) -> Comparison:
+        """What differs between the states after two blocks, by contract, account and variable.
+
+        Raises:
+            NotFound: the index lacks one of them.
+        """
+        return await self._with_index().compare(
+            before, after, self._address_or_none(contract), self._address_or_none(account)
+        )
+
+    async def unattributed(
+        self, first: int = 0, last: int | None = None, *, orphaned: bool = False
+    ) -> tuple[SlotWrite, ...]:
+        """Writes that no transaction explains, oldest first."""
+        return await self._with_index().differences.unattributed(first, last, orphaned=orphaned)
+
+    async def replacements(self, reorg: int | None = None) -> tuple[Replacement, ...]:
+        """Orphaned blocks beside what took their place, newest rollback first; of one rollback, or all."""
+        return await self._with_index().differences.replacements(reorg)
+
+    async def timeline(
+        self, market: int | str, first: int = 0, last: int | None = None, *, limits: Limits | None = None
+    ) -> Timeline:
+        """Marks and funding of a market, by its index or name, with what is strange about them.
+
+        Raises:
+            NotFound: the deployment has no market of that name.
+        """
+        return await self._with_index().timeline(market, first, last, limits)
+
+    async def health(self, *, limits: Limits | None = None, now: float | None = None) -> Health:
+        """Whether the chain goes on, the index is with it, and the data is right.
+
+        Args:
+            now: seconds since 1970, for a chain whose clock is not the wall's.
+        """
+        return await self._with_index().health(limits, now)
+
+    async def search(self, text: str) -> tuple[Hit, ...]:
+        """What a text may mean: a block, a hash, an address, a label, the name of an event or a market."""
+        return await self._with_index().finder.search(text)
+
+    async def activity(self, first: int = 0, last: int | None = None, points: int = 100) -> tuple[ActivityPoint, ...]:
+        """Blocks summed up for charts, in at most so many stretches, oldest first."""
+        return await self._with_index().activity(first, last, points)
+
+    def _with_index(self) -> Indexed:
+        if self._indexed is None:
+            from truemark.explorer.views import NoIndex
+
+            raise NoIndex("this takes an index: Explorer(..., index=...); `truemark index run` makes one")
+        return self._indexed
+
+    def _address_or_none(self, contract: int | str | None) -> int | None:
+        return None if contract is None else self.address(contract)
+
     async def _blocks(self, blocks: Sequence[BlockRef]) -> list[Block]:
         answers = await self._rpc.batch(
             [("starknet_getBlockWithReceipts", {"block_id": block_id(block)}) for block in blocks]
@@ -221,8 +451,14 @@ class Explorer(SyncTwin[AsyncExplorer]):
         *,
         abis: Mapping[int, Abi] | None = None,
         names: Mapping[int, str] | None = None,
+        index: Index | str | Path | None = None,
     ) -> None:
-        self._twin = AsyncExplorer(source, abis=abis, names=names)
+        self._twin = AsyncExplorer(source, abis=abis, names=names, index=index)
+
+    @property
+    def index(self) -> Index | None:
+        """The index that it reads."""
+        return self._twin.index
 
     @property
     def deployment(self) -> Deployment | None:
@@ -247,6 +483,27 @@ class Explorer(SyncTwin[AsyncExplorer]):
     diff = sync(AsyncExplorer.diff)
     abi = sync(AsyncExplorer.abi)
     read = sync(AsyncExplorer.read)
+    latest_blocks = sync(AsyncExplorer.latest_blocks)
+    latest_transactions = sync(AsyncExplorer.latest_transactions)
+    block_view = sync(AsyncExplorer.block_view)
+    transaction_view = sync(AsyncExplorer.transaction_view)
+    call_tree = sync(AsyncExplorer.call_tree)
+    writes = sync(AsyncExplorer.writes)
+    account_view = sync(AsyncExplorer.account_view)
+    contract_view = sync(AsyncExplorer.contract_view)
+    class_view = sync(AsyncExplorer.class_view)
+    events = sync(AsyncExplorer.events)
+    calls_to = sync(AsyncExplorer.calls_to)
+    transfers = sync(AsyncExplorer.transfers)
+    messages = sync(AsyncExplorer.messages)
+    message = sync(AsyncExplorer.message)
+    compare = sync(AsyncExplorer.compare)
+    unattributed = sync(AsyncExplorer.unattributed)
+    replacements = sync(AsyncExplorer.replacements)
+    timeline = sync(AsyncExplorer.timeline)
+    health = sync(AsyncExplorer.health)
+    search = sync(AsyncExplorer.search)
+    activity = sync(AsyncExplorer.activity)
 
 
 def _decoded(

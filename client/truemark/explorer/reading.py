@@ -129,7 +129,7 @@ def decode_transaction(parsed: Parsed, index: int | None, known: Callable[[int],
             signature=hex_felts(raw.get("signature") or []),
             calldata=parsed.calldata,
             class_hash=parsed.class_hash,
-            calls=tuple(_call(call, known(call.to)) for call in calls),
+            calls=tuple(call_record(call, known(call.to)) for call in calls),
             calls_reason=reason,
             events=tuple(
                 _event(place, event.from_address, event.keys, event.data, known(event.from_address))
@@ -155,7 +155,8 @@ def _not_snip6(account: Known) -> str | None:
     return None
 
 
-def _call(call: Call, target: Known) -> CallRecord:
+def call_record(call: Call, target: Known) -> CallRecord:
+    """A call, decoded by what is known of its target."""
     decoded: DecodedCall | None = None
     reason = target.reason
     if target.abi is not None:
@@ -178,6 +179,12 @@ def _event(index: int, address: int, keys: tuple[int, ...], data: tuple[int, ...
             abi = emitter.abi
         except AbiError as error:
             reason = str(error)
+    if decoded is None and emitter.older is not None:
+        try:
+            decoded = emitter.older.decode_event(keys, data)
+            abi, reason = emitter.older, None
+        except AbiError:
+            abi = None
     return EventRecord(index, address, emitter.name, keys, data, decoded, reason, abi)
 
 

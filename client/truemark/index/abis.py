@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,6 +41,8 @@ class ClassBook:
         self._store = store
         self._contracts: dict[bytes, bytes] = {}
         self._classes: dict[bytes, ClassText] = {}
+        #: Class hashes as nodes write them, that were met in calls.
+        self._called: set[str] = set()
 
     def forget_contracts(self) -> None:
         """After a rollback. A class stays what it is."""
@@ -82,8 +84,18 @@ class ClassBook:
         for address, class_hash in found.items():
             self._contracts.setdefault(address, class_hash)
         wanted = dict.fromkeys(each for here in by_block for several in here.values() for each in several)
+        wanted |= dict.fromkeys(self._new_in_calls(blocks))
         classes = await self._load(wanted, blocks[-1].number if blocks else 0)
         return by_block, Found(classes, found)
+
+    def _new_in_calls(self, blocks: Sequence[RawBlock]) -> Iterator[bytes]:
+        """The classes that run in these blocks, each when it is met first."""
+        for block in blocks:
+            for trace in block.traces or ():
+                for class_hash in _classes_in(trace["trace_root"].values()):
+                    if class_hash not in self._called:
+                        self._called.add(class_hash)
+                        yield word(class_hash)
 
     def _follow(self, diff: Mapping[str, Any]) -> dict[bytes, bytes]:
         """Takes in what a block deployed and replaced; the classes that were replaced."""
@@ -144,6 +156,15 @@ class ClassBook:
                 continue
             fresh[class_hash] = self._classes[class_hash] = _of_answer(answer)
         return fresh
+
+
+def _classes_in(calls: Iterable[Any]) -> Iterator[str]:
+    for call in calls:
+        if isinstance(call, dict) and "contract_address" in call:
+            if call.get("class_hash"):
+                yield call["class_hash"]
+            if call["calls"]:
+                yield from _classes_in(call["calls"])
 
 
 def _of_answer(answer: Any) -> ClassText:

@@ -31,6 +31,8 @@ class Attribution:
     def __init__(self, number: int, traces: Sequence[Mapping[str, Any]] | None) -> None:
         self._number = number
         self._written: _Written = {}
+        #: (contract, key, index of the transaction, value) of what a later transaction wrote over.
+        self.overwritten: list[tuple[bytes, bytes, int, bytes]] = []
         #: A trace may come without what it wrote; then an unexplained write may be its.
         self._complete = traces is not None
         for index, trace in enumerate(traces or ()):
@@ -45,7 +47,11 @@ class Attribution:
         for contract in diff["storage_diffs"]:
             address = word(contract["address"])
             for entry in contract["storage_entries"]:
-                written["storage", address, word(entry["key"])] = (index, word(entry["value"]))
+                key, place = word(entry["key"]), ("storage", address, word(entry["key"]))
+                before = written.get(place)
+                if before is not None:
+                    self.overwritten.append((address, key, *before))
+                written[place] = (index, word(entry["value"]))
         for item in diff["nonces"]:
             written["nonce", word(item["contract_address"]), _NO_KEY] = (index, word(item["nonce"]))
         for item in diff["deployed_contracts"]:

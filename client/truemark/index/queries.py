@@ -86,7 +86,7 @@ class Index:
             row = connection.execute(
                 select(t.blocks).where(t.blocks.c.reorg.is_(None)).order_by(t.blocks.c.number.desc()).limit(1)
             ).first()
-        return None if row is None else _block(row)
+        return None if row is None else block_of(row)
 
     def block(self, block: int, *, orphaned: int | None = None) -> BlockRecord:
         """A block by its number; with `orphaned` the one of that rollback.
@@ -101,7 +101,7 @@ class Index:
         if row is None:
             which = "" if orphaned is None else f" that rollback {orphaned} orphaned"
             raise Unindexed(f"the index has no block {block}{which}")
-        return _block(row)
+        return block_of(row)
 
     def blocks(self, first: int, last: int) -> tuple[BlockRecord, ...]:
         """Blocks from `first` to `last`, as many of them as there are, lowest first."""
@@ -112,13 +112,13 @@ class Index:
                 .where(blocks.reorg.is_(None), blocks.number.between(first, last))
                 .order_by(blocks.number)
             )
-            return tuple(_block(row) for row in rows)
+            return tuple(block_of(row) for row in rows)
 
     def versions(self, block: int) -> tuple[BlockRecord, ...]:
         """Every block that ever had that number, oldest first; the last one counts unless it is orphaned too."""
         with self._connect() as connection:
             rows = connection.execute(select(t.blocks).where(t.blocks.c.number == block).order_by(t.blocks.c.id))
-            return tuple(_block(row) for row in rows)
+            return tuple(block_of(row) for row in rows)
 
     def transactions(self, block: BlockRecord) -> tuple[TransactionRow, ...]:
         """Of a block, in their order."""
@@ -145,13 +145,20 @@ class Index:
     # Events
 
     def events(
-        self, wanted: EventFilter | None = None, cursor: str | None = None, limit: int = _PAGE
+        self,
+        wanted: EventFilter | None = None,
+        cursor: str | None = None,
+        limit: int = _PAGE,
+        *,
+        newest_first: bool = False,
     ) -> Page[EventRow]:
-        """Events in the order of the chain. `cursor` is that of the page before."""
+        """Events in the order of the chain, or against it. `cursor` is that of the page before."""
         wanted = wanted if wanted is not None else EventFilter()
         limit = min(max(limit, 1), _LARGEST_PAGE)
-        place = (t.events.c.block, t.events.c.tx_index, t.events.c.event_index)
-        query = _event_query().order_by(*place)
+        # The table that the rows are found by is the one whose order costs nothing.
+        table = t.events if wanted.mentions is None else t.mentions
+        place = (table.c.block, table.c.tx_index, table.c.event_index)
+        query = _event_query().order_by(*(part.desc() if newest_first else part for part in place))
         query = query.where(t.blocks.c.reorg.is_not(None) if wanted.orphaned else t.blocks.c.reorg.is_(None))
         if wanted.address is not None:
             query = query.where(t.events.c.address == word_of(wanted.address))
@@ -172,7 +179,8 @@ class Index:
                 and_(*(t.mentions.c[name] == t.events.c[name] for name in ("block", "tx_index", "event_index"))),
             ).where(t.mentions.c.address == word_of(wanted.mentions))
         if cursor is not None:
-            query = query.where(tuple_(*place) > tuple_(*_cursor(cursor)))
+            here, last_one = tuple_(*place), tuple_(*_cursor(cursor))
+            query = query.where(here < last_one if newest_first else here > last_one)
         with self._connect() as connection:
             rows = connection.execute(query.limit(limit + 1)).all()
         more = len(rows) > limit
@@ -184,9 +192,11 @@ class Index:
 
     # Histories
 
-    def account_history(self, account: int, cursor: str | None = None, limit: int = _PAGE) -> Page[EventRow]:
-        """Every event that names the account, in the order of the chain."""
-        return self.events(EventFilter(mentions=account), cursor, limit)
+    def account_history(
+        self, account: int, cursor: str | None = None, limit: int = _PAGE, *, newest_first: bool = False
+    ) -> Page[EventRow]:
+        """Every event that names the account, in the order of the chain, or against it."""
+        return self.events(EventFilter(mentions=account), cursor, limit, newest_first=newest_first)
 
     def sent(self, account: int, limit: int = _PAGE) -> tuple[TransactionRow, ...]:
         """The newest transactions of an account, newest first."""
@@ -327,7 +337,7 @@ class Index:
         self.block(after)
         low, high = sorted((before, after))
         newest: dict[tuple[str, bytes, bytes], bytes] = {}
-        names = self._names()
+        names = self.naming()
         changes: list[StateChange] = []
         with self._connect() as connection:
             for part, row in self._written(connection, t.blocks.c.reorg.is_(None), low + 1, high, None):
@@ -355,7 +365,7 @@ class Index:
 
     def variables(self, contract: str) -> Mapping[int, Slot]:
         """What lies in which slot of a contract of the deployment, as far as it is known."""
-        names = self._names()
+        names = self.naming()
         return names.slots(contract)
 
     # Rollbacks
@@ -372,7 +382,7 @@ class Index:
             query = query.where(t.blocks.c.reorg == reorg)
         reorgs = {each.id: each for each in self.reorgs()}
         with self._connect() as connection:
-            orphans = [_block(row) for row in connection.execute(query)]
+            orphans = [block_of(row) for row in connection.execute(query)]
             found: list[Orphan] = []
             for orphan in orphans:
                 row = connection.execute(
@@ -381,7 +391,7 @@ class Index:
                     .order_by(t.blocks.c.id)
                     .limit(1)
                 ).first()
-                found.append(Orphan(orphan, reorgs[orphan.reorg or 0], None if row is None else _block(row)))
+                found.append(Orphan(orphan, reorgs[orphan.reorg or 0], None if row is None else block_of(row)))
         return tuple(found)
 
     def l1_accepted(self) -> int:
@@ -413,12 +423,13 @@ class Index:
         )
         return query if last is None else query.where(t.blocks.c.number <= last)
 
-    def _names(self) -> Naming:
+    def naming(self) -> Naming:
+        """Names of contracts and storage, as far as they are known by now."""
         self._naming.learn(self.store.participants())
         return self._naming
 
     def _writes(self, counts: Any, first: int, last: int | None, cause: Cause | None) -> tuple[Write, ...]:
-        names = self._names()
+        names = self.naming()
         found = []
         with self._connect() as connection:
             for part, row in self._written(connection, counts, first, last, cause):
@@ -473,7 +484,7 @@ class Index:
         if not rows:
             return ()
         ids = {row.block for row in rows}
-        blocks = {row.id: _block(row) for row in connection.execute(select(t.blocks).where(t.blocks.c.id.in_(ids)))}
+        blocks = {row.id: block_of(row) for row in connection.execute(select(t.blocks).where(t.blocks.c.id.in_(ids)))}
         places = (
             or_(*(and_(t.transactions.c.block == row.block, t.transactions.c.tx_index == row.tx_index) for row in rows))
             if len(rows) == 1
@@ -568,7 +579,7 @@ def _message_query() -> Select[Any]:
     )
 
 
-def _block(row: Any) -> BlockRecord:
+def block_of(row: Any) -> BlockRecord:
     return BlockRecord(
         id=row.id,
         number=row.number,

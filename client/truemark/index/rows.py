@@ -36,6 +36,8 @@ _COLUMNS: Final = frozenset(
         "transaction_hash",
     }
 )
+#: The parts of a trace that are the transaction's own doing; only one is there.
+_ROOTS: Final = ("execute_invocation", "constructor_invocation", "function_invocation")
 _NO_CLASS: Final = "there is no contract at this address"
 
 
@@ -59,7 +61,9 @@ class BlockRows:
     transactions: list[Row] = field(default_factory=list)
     events: list[Row] = field(default_factory=list)
     mentions: list[Row] = field(default_factory=list)
+    calls: list[Row] = field(default_factory=list)
     storage: list[Row] = field(default_factory=list)
+    overwritten: list[Row] = field(default_factory=list)
     nonces: list[Row] = field(default_factory=list)
     contracts: list[Row] = field(default_factory=list)
     declarations: list[Row] = field(default_factory=list)
@@ -84,6 +88,8 @@ def rows_of(raw: RawBlock, classes: Classes, class_text: Callable[[bytes], Class
         _transaction(rows, index, item["transaction"], item["receipt"])
         _events(rows, index, item["receipt"]["events"], classes, class_text)
         _messages(rows, index, item["transaction"], item["receipt"])
+    for index, trace in enumerate(raw.traces or ()):
+        _calls(rows, index, trace["trace_root"])
     _writes(rows, raw)
     every = (rows.storage, rows.nonces, rows.contracts, rows.declarations)
     rows.header["unattributed"] = sum(row["cause"] == Cause.UNATTRIBUTED for part in every for row in part)
@@ -231,8 +237,45 @@ def _messages(rows: BlockRows, index: int, raw: Mapping[str, Any], receipt: Mapp
         )
 
 
+def _calls(rows: BlockRows, tx_index: int, trace: Mapping[str, Any]) -> None:
+    for part in _ROOTS:
+        root = trace.get(part)
+        # A transaction that failed has words in place of its calls.
+        if root is not None and "contract_address" in root:
+            _call(rows.calls, tx_index, root, None, 0)
+
+
+def _call(out: list[Row], tx_index: int, raw: Mapping[str, Any], parent: int | None, place: int) -> int:
+    """Adds a call and those below it; the next free place."""
+    out.append(
+        {
+            "tx_index": tx_index,
+            "place": place,
+            "parent": parent,
+            "address": word(raw["contract_address"]),
+            "class_hash": word(raw.get("class_hash") or "0x0"),
+            "caller": word(raw["caller_address"]),
+            "selector": word(raw["entry_point_selector"]),
+            "entry_point": raw["entry_point_type"],
+            "type": raw["call_type"],
+            "calldata": words(raw["calldata"]),
+            "result": words(raw["result"]),
+            "reverted": bool(raw.get("is_reverted", False)),
+        }
+    )
+    mine, place = place, place + 1
+    for inner in raw["calls"]:
+        place = _call(out, tx_index, inner, mine, place)
+    return place
+
+
 def _writes(rows: BlockRows, raw: RawBlock) -> None:
-    of = Attribution(raw.number, raw.traces).of
+    attribution = Attribution(raw.number, raw.traces)
+    of = attribution.of
+    rows.overwritten += [
+        {"address": address, "key": key, "tx_index": tx_index, "value": value}
+        for address, key, tx_index, value in attribution.overwritten
+    ]
     diff = raw.diff
     for contract in diff["storage_diffs"]:
         address = word(contract["address"])

@@ -8,11 +8,12 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Connection, Dialect, Engine, Select, create_engine, event, func, insert, inspect, select, update
+from sqlalchemy import Connection, Dialect, Engine, Select, create_engine, event, func, insert, select, update
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError
 
 from truemark.errors import TruemarkError
+from truemark.index import migrations
 from truemark.index import tables as t
 from truemark.index.fingerprint import chain_print
 from truemark.index.rows import BlockRows
@@ -20,7 +21,8 @@ from truemark.index.values import WORD, Wide
 
 #: Of a node's own default: long enough for another process to finish its block.
 _BUSY: Final = 30_000
-_VERSION: Final = "schema"
+#: A number for PostgreSQL's lock of whoever makes or upgrades the tables.
+_PREPARING: Final = 0x7275656D61726B
 
 
 class BadIndex(TruemarkError, RuntimeError):
@@ -292,17 +294,22 @@ def _insert_found(connection: Connection, block: int, rows: BlockRows, found: Ma
 
 
 def _prepare(connection: Connection) -> None:
-    """Makes the tables, or makes sure that they are what this version reads."""
+    """Makes the tables, or brings them to what this version reads."""
     if connection.dialect.name == "sqlite":
         # Two may open a new index at once; Python's driver would begin with the first row only.
         connection.exec_driver_sql("BEGIN IMMEDIATE")
-    if not inspect(connection).has_table(t.info.name):
+    else:
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_PREPARING})")
+    found = migrations.revision(connection)
+    if found is None:
         t.metadata.create_all(connection)
-        connection.execute(insert(t.info).values(name=_VERSION, value=str(t.SCHEMA_VERSION)))
-        return
-    version = connection.execute(select(t.info.c.value).where(t.info.c.name == _VERSION)).scalar_one_or_none()
-    if version != str(t.SCHEMA_VERSION):
-        raise BadIndex(f"the index is of version {version}, this client reads {t.SCHEMA_VERSION}")
+        # What the first client looked at.
+        connection.execute(insert(t.info).values(name="schema", value=str(int(migrations.NEWEST))))
+        migrations.mark(connection)
+    elif found != migrations.NEWEST:
+        if not migrations.is_known(found):
+            raise BadIndex(f"the index is of version {found}, this client reads up to {migrations.NEWEST}")
+        migrations.upgrade(connection)
 
 
 def _engine(url: str | Path | URL) -> Engine:

@@ -17,13 +17,12 @@ from sqlalchemy import (
     Integer,
     MetaData,
     SmallInteger,
+    String,
     Table,
     Text,
 )
 
 from truemark.index.values import Blob, Wide
-
-SCHEMA_VERSION = 1
 
 metadata = MetaData()
 
@@ -38,6 +37,9 @@ info = Table(
     Column("name", Text, primary_key=True),
     Column("value", Text, nullable=False),
 )
+
+#: Which of truemark.index.migrations the database is of; Alembic's own table.
+revisions = Table("alembic_version", metadata, Column("version_num", String(32), primary_key=True))
 
 #: A chain as it was first seen: its id and its first block. A node that starts anew is another one.
 chains = Table(
@@ -201,6 +203,43 @@ storage = Table(
 )
 Index("storage_slot", storage.c.address, storage.c.key, storage.c.block)
 
+#: What a transaction wrote and a later one of the same block wrote over.
+overwritten = Table(
+    "overwritten",
+    metadata,
+    _block(),
+    Column("address", Blob, primary_key=True),
+    Column("key", Blob, primary_key=True),
+    _place("tx_index"),
+    Column("value", Blob, nullable=False),
+    **_CLUSTERED,
+)
+
+#: The calls that a transaction made, each before those that it made itself. Validation and the payment of the fee,
+#: which are much the same in all, are left out.
+calls = Table(
+    "calls",
+    metadata,
+    _block(),
+    _place("tx_index"),
+    _place("place"),
+    # The place of the call that made it; NULL: the transaction did.
+    Column("parent", Integer),
+    Column("address", Blob, nullable=False),
+    Column("class_hash", Blob, nullable=False),
+    Column("caller", Blob, nullable=False),
+    Column("selector", Blob, nullable=False),
+    # "EXTERNAL", "CONSTRUCTOR" or "L1_HANDLER".
+    Column("entry_point", Text, nullable=False),
+    # "CALL", "DELEGATE" or "LIBRARY_CALL".
+    Column("type", Text, nullable=False),
+    Column("calldata", Blob, nullable=False),
+    Column("result", Blob, nullable=False),
+    Column("reverted", Boolean, nullable=False),
+    **_CLUSTERED,
+)
+Index("calls_address", calls.c.address, calls.c.block, calls.c.tx_index, calls.c.place)
+
 nonces = Table(
     "nonces",
     metadata,
@@ -225,6 +264,7 @@ contracts = Table(
     **_CLUSTERED,
 )
 Index("contracts_address", contracts.c.address, contracts.c.block)
+Index("contracts_class", contracts.c.class_hash, contracts.c.block)
 
 declarations = Table(
     "declarations",
@@ -236,6 +276,8 @@ declarations = Table(
     Column("cause", Text, nullable=False),
     **_CLUSTERED,
 )
+
+Index("declarations_class", declarations.c.class_hash, declarations.c.block)
 
 #: ABIs. A class hash stands for one class on every chain, so these outlive rollbacks.
 classes = Table(
@@ -348,7 +390,9 @@ BLOCK_TABLES = (
     transactions,
     events,
     mentions,
+    calls,
     storage,
+    overwritten,
     nonces,
     contracts,
     declarations,

@@ -1,0 +1,102 @@
+"""Names for storage slots, and what they hold: Truemark's own layout, and for any contract the names that most
+contracts give to their owner, their keys and their balances. A slot's key is a hash, so a name is found by hashing what
+may be it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from functools import cache
+from typing import Final
+
+from truemark.felt import selector
+from truemark.index.layout import Slot, base_of, unpack_account, unpack_position
+from truemark.index.naming import Naming
+from truemark.units import from_collateral, from_size
+
+#: As OpenZeppelin's components, StarkGate's tokens and many others call them.
+_SCALARS: Final = (
+    "Account_public_key",
+    "Ownable_owner",
+    "Ownable_pending_owner",
+    "Pausable_paused",
+    "Initializable_initialized",
+    "ERC20_name",
+    "ERC20_symbol",
+    "ERC20_decimals",
+    "ERC20_total_supply",
+    "ERC721_name",
+    "ERC721_symbol",
+    "_name",
+    "_symbol",
+    "_owner",
+    "name",
+    "symbol",
+    "decimals",
+    "owner",
+    "admin",
+    "governor",
+    "paused",
+    "total_supply",
+    "balance",
+    "counter",
+    "value",
+)
+_BALANCES: Final = ("ERC20_balances", "balances", "_balances")
+#: Integers of 256 bits take two slots.
+_WIDE: Final = frozenset({"ERC20_total_supply", "total_supply"})
+
+
+class SlotNames:
+    """
+    Args:
+        naming: that of the index.
+        addresses: that may be keys of balances: who took part in a block.
+    """
+
+    def __init__(self, naming: Naming, addresses: Iterable[int] = ()) -> None:
+        self._naming = naming
+        self._balances: dict[int, Slot] = {}
+        for address in set(addresses):
+            for name in _BALANCES:
+                base = base_of((name,), address)
+                self._balances[base] = Slot(f"{name}[{address:#x}].low", address)
+                self._balances[base + 1] = Slot(f"{name}[{address:#x}].high", address)
+
+    def slot(self, address: int, key: int) -> Slot | None:
+        return self._naming.slot(address, key) or _scalars().get(key) or self._balances.get(key)
+
+    def shown(self, address: int, slot: Slot | None, value: int | None) -> Mapping[str, str] | None:
+        """What a slot holds, by name, where that is more than one number."""
+        if slot is None or value is None or self._naming.contract(address) != "Clearinghouse":
+            return None
+        if slot.account is None or not slot.variable.startswith("accounts["):
+            return None
+        if ".position[" in slot.variable:
+            position = unpack_position(value)
+            return {
+                "size": _plain(from_size(position.size)),
+                "funding_index": _plain(Decimal(position.funding_index).scaleb(-8)),
+            }
+        account = unpack_account(value)
+        return {
+            "collateral": _plain(from_collateral(account.collateral)),
+            "epoch": str(account.epoch),
+            "open_markets": ", ".join(
+                str(bit) for bit in range(account.open_markets.bit_length()) if account.open_markets >> bit & 1
+            ),
+        }
+
+
+@cache
+def _scalars() -> Mapping[int, Slot]:
+    found = {selector(name): Slot(name) for name in _SCALARS}
+    for name in _WIDE:
+        found[selector(name)] = Slot(f"{name}.low")
+        found[selector(name) + 1] = Slot(f"{name}.high")
+    return found
+
+
+def _plain(value: Decimal) -> str:
+    text = f"{value:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
