@@ -62,7 +62,8 @@ async def test_blocks_and_transactions_are_as_the_node_has_them(seen: Seen) -> N
                 assert await seen.explorer.transaction(transaction.hash) == transaction
                 assert transaction == replace(found, index=place)
                 assert found.calls[0].decoded is not None
-        assert await seen.explorer.block(hex((await plain.block(3)).hash or 0)) == await plain.block(3)
+        by_hash = await seen.explorer.block(hex((await plain.block(3)).hash or 0))
+        assert by_hash == await seen.explorer.block(3)
 
 
 async def test_lists_go_from_the_newest_on_page_by_page(seen: Seen) -> None:
