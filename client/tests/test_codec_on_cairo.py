@@ -22,6 +22,7 @@ from truemark.account import Account, TransactionReverted
 from truemark.contract import Contract, ContractError
 from truemark.explorer import AsyncExplorer
 from truemark.felt import selector, short_string
+from truemark.index import Follower, Index
 from truemark.keys import StarkKey, account_address
 from truemark.rpc import AsyncRpc
 from truemark.transactions import Call
@@ -196,6 +197,41 @@ async def test_the_explorer_decodes_every_kind_of_event_and_the_calls_of_a_trans
     assert all(block.problems == () for block in await explorer.blocks(range(number + 1)))
     assert (await explorer.diff(number)).nonces[echo.account.address] == found.nonce + 1  # type: ignore[operator]
     assert (await explorer.block("pre_confirmed")).number == number + 1
+
+
+async def test_an_index_that_was_told_nothing_shows_all_of_a_foreign_contract(echo: Echo, tmp_path: Path) -> None:
+    me = echo.contract.address
+    sent = await echo.account.execute(
+        [echo.contract.call("echo", VALUE), echo.contract.call("send", L1_CONTRACT, [1, 2])]
+    )
+    with Index.open(tmp_path / "index.sqlite") as index:
+        await Follower(echo.rpc, index).backfill()
+        explorer = AsyncExplorer(echo.rpc.url, rpc=echo.rpc, index=index)
+        view = await explorer.transaction_view(sent.hash)
+        (root,) = view.tree.roots
+        inner = [
+            (node.call.decoded.name, node.call.arguments, node.returned) for node in root.calls if node.call.decoded
+        ]
+        assert [name for name, _, _ in inner] == ["echo", "send"]
+        shown = echo.contract.abi.show_result("echo", VALUE)
+        assert inner[0][1:] == ({"value": shown}, shown)
+        paths = [event.decoded.path for event in view.transaction.events if event.decoded]
+        assert paths[:5] == [("Transfer",), ("Mixed",), ("Deep", "Left"), ("Empty",), ("Paused",)]
+        (message,) = view.messages
+        assert (message.state, message.sender, message.recipient, message.payload) == ("sent", me, L1_CONTRACT, (1, 2))
+        assert (await explorer.message(message.hash))[0].tx_hash == sent.hash
+        assert "message" in {hit.kind for hit in await explorer.search(hex(message.hash))}
+        contract = await explorer.contract_view(me)
+        (period,) = contract.classes
+        assert (period.class_hash, period.how) == (echo.class_hash, "deployed")
+        assert {"echo", "nothing"} <= {function.name for function in (*contract.views, *contract.writes)}
+        found = await explorer.class_view(echo.class_hash)
+        assert (found.contracts, found.declared_tx is None) == (((me, None),), False)
+        calls = await explorer.calls_to(me)
+        assert [row.call.decoded.name for row in calls.rows if row.call.decoded][:2] == ["send", "echo"]
+        nonce = {write.part: write for write in view.writes}["nonce"]
+        assert (nonce.before or 0) + 1 == nonce.after
+        assert (await explorer.block(view.block.number)).transactions == (view.transaction,)
 
 
 async def test_before_its_deployment_a_contract_is_not_there_and_after_it_is(echo: Echo) -> None:

@@ -98,8 +98,10 @@ def test_run_status_and_diff_say_what_is_there(devnet: Devnet, said: Callable[..
         "account": None,
         "before": None,
         "after": "0x9",
+        "before_shown": None,
+        "after_shown": None,
     }
-    assert "0x9" in said("diff", "1", "2", "--rpc", devnet.url)
+    assert said("diff", "1", "2", "--rpc", devnet.url).split()[-3:] == ["0x7", "-", "9"]
     status = json.loads(said("index", "status", "--rpc", devnet.url, "--json"))
     assert (status["block"], status["chain"], status["behind"]) == (2, 2, 0)
     assert (status["rollbacks"], status["orphaned_blocks"], status["writes_by_no_transaction"]) == (1, 1, 1)
@@ -137,3 +139,49 @@ def test_watch_says_blocks_rollbacks_and_unexplained_writes_as_they_come(devnet:
         process.send_signal(signal.SIGINT)
         process.stdout.close()
         assert process.wait(30) == 0
+
+
+def test_what_the_index_knows_is_shown_in_tables_and_as_json(
+    devnet: Devnet, said: Callable[..., str], tmp_path: Path
+) -> None:
+    node = ("--rpc", devnet.url)
+    devnet.mint(0x1234, 5)
+    devnet.write(2**200, 9)
+    devnet.empty()
+    tx_hash = devnet.call("starknet_getBlockWithTxHashes", block_id={"block_number": 1})["transactions"][0]
+    assert json.loads(said("search", "0x1234", "--json", *node))[0]["kind"] == "contract"
+    assert "Transfer" in said("search", "transfer", *node)
+    assert "nothing is found" in said("search", "nobody", *node)
+    page = json.loads(said("events", "--name", "Transfer", "--account", "0x1234", "--json", *node))
+    assert [row["fields"]["value"] for row in page["rows"]] == ["5"]
+    assert "Transfer" in said("events", "--contract", hex(STRK), "--limit", "1", *node)
+    moved = json.loads(said("transfers", "--account", "0x1234", "--json", *node))["rows"]
+    assert [(row["symbol"], row["to"], row["amount"]) for row in moved] == [("STRK", "0x1234", "5")]
+    assert "0.000000000000000005" in said("transfers", "--account", "0x1234", *node)
+    full = json.loads(said("tx", tx_hash, "--full", "--json", *node))
+    assert full["call_tree"][0]["calls"][0]["function"] == "permissioned_mint"
+    assert "ERC20_balances[0x1234].low" in {write["variable"] for write in full["writes"]}
+    assert "permissioned_mint(" in said("tx", tx_hash, "--full", *node)
+    assert json.loads(said("diff", "0", "2", "--account", "0x1234", "--json", *node))[0]["after"] == "0x5"
+    assert "nothing was rolled back" in said("orphans", *node)
+    devnet.abort(2)
+    devnet.mint()
+    (orphan,) = json.loads(said("orphans", "--json", *node))
+    assert (orphan["block"], len(orphan["new"])) == (2, 1)
+    assert "nothing is" not in said("orphans", *node)
+    assert json.loads(said("health", "--json", *node))["index"]["state"] == "ok"
+    out = tmp_path / "events.csv"
+    assert "4 rows" in said("export", "events", str(out), *node)
+    assert out.read_text().count("Transfer") == 4
+    assert "whole from block 2 on" in said("index", "prune", "--keep", "1", "--shrink", *node)
+
+
+def test_a_backup_is_restored_by_command(devnet: Devnet, said: Callable[..., str], tmp_path: Path) -> None:
+    devnet.mint()
+    node = ("--rpc", devnet.url)
+    said("index", "run", "--once", *node)
+    assert "2 blocks" in said("index", "backup", str(tmp_path / "backup.sqlite"), *node)
+    for file in tmp_path.glob("index.sqlite*"):
+        file.unlink()
+    assert said("index", "restore", str(tmp_path / "backup.sqlite"), *node) == "2 blocks\n"
+    assert highest(tmp_path) == 1

@@ -2,7 +2,7 @@
 
 import typer
 
-from truemark.commands import account, chain, index, refund, watching
+from truemark.commands import account, chain, index, looking, refund, watching
 
 __all__ = ["register"]
 
@@ -12,5 +12,6 @@ def register(app: typer.Typer) -> None:
     account.register(app)
     chain.register(app)
     index.register(app)
+    looking.register(app)
     refund.register(app)
     watching.register(app)

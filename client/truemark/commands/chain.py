@@ -25,6 +25,7 @@ from truemark.commands.common import (
     short_hex,
     shown,
 )
+from truemark.commands.index import DatabaseOption
 from truemark.explorer import Block, CallRecord, EventRecord, Explorer, Transaction
 from truemark.units import U64_MAX
 
@@ -58,8 +59,23 @@ def tx(
     deployment: DeploymentOption = None,
     rpc: RpcOption = None,
     as_json: JsonOption = False,
+    full: Annotated[
+        bool, typer.Option("--full", help="With its call tree and what it wrote, from the index.", show_default=False)
+    ] = False,
+    database: DatabaseOption = None,
 ) -> None:
-    """Show a transaction: its calls, events and messages, decoded."""
+    """Show a transaction: its calls, events and messages, decoded. With --full also one that was rolled back."""
+    if full:
+        from truemark.commands.looking import indexed, show_more, view_json
+
+        with indexed(database, deployment, rpc) as explorer:
+            view = explorer.transaction_view(tx_hash)
+            if as_json:
+                print_json({**transaction_json(view.transaction), **view_json(view)})
+            else:
+                _show_transaction(view.transaction, explorer)
+                show_more(view, explorer)
+        return
     with open_explorer(deployment, rpc) as explorer:
         found = explorer.transaction(tx_hash)
         if as_json:

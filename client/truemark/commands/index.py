@@ -1,4 +1,4 @@
-"""`truemark index`, `truemark diff`: the chain kept in a database, rollbacks and all, and what two blocks differ in."""
+"""`truemark index`: the chain kept in a database, rollbacks and all."""
 
 from __future__ import annotations
 
@@ -12,15 +12,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 from truemark import deployment as manifest
-from truemark.commands.common import DeploymentOption, JsonOption, RpcOption, console, grid, print_json, short_hex
+from truemark.commands.common import DeploymentOption, JsonOption, RpcOption, console, grid, print_json
 from truemark.deployment import Deployment, NoDeployment
 from truemark.rpc import AsyncRpc, NodeUnavailable
 
 if TYPE_CHECKING:
-    from truemark.index import Index, StateChange
+    from truemark.index import Index
 
 INDEX_VARIABLE: Final = "TRUEMARK_INDEX"
 FILE_NAME: Final = "index.sqlite"
@@ -39,7 +38,6 @@ group = typer.Typer(name="index", help="Keep the chain in a database, rollbacks 
 
 def register(app: typer.Typer) -> None:
     app.add_typer(group)
-    app.command("diff")(diff)
 
 
 @group.command("run")
@@ -75,27 +73,61 @@ def status(
         console().print(grid({name.replace("_", " "): value for name, value in found.items()}))
 
 
-def diff(
-    before: Annotated[int, typer.Argument(help="A block's number.")],
-    after: Annotated[int, typer.Argument(help="Another block's number.")],
+@group.command("backup")
+def backup(
+    file: Annotated[Path, typer.Argument(help="A file that is not there yet.", dir_okay=False)],
     database: DatabaseOption = None,
     deployment: DeploymentOption = None,
     rpc: RpcOption = None,
-    as_json: JsonOption = False,
 ) -> None:
-    """Show what differs between the states after two blocks, by contract and variable. Brings the index up to date."""
-    venue, url = node_of(deployment, rpc)
+    """Copy the index into a file, an index itself, while a follower may go on."""
+    from truemark.index import upkeep
+
+    venue, _ = node_of(deployment, rpc, needed=False)
     with opened(database, venue) as index:
-        asyncio.run(_run(index, url))
-        changes = index.diff(before, after)
-    if as_json:
-        print_json([_change_json(change) for change in changes])
-    else:
-        _show_changes(changes)
+        upkeep.backup(index, file)
+        typer.echo(f"{file}: {index.counts()['blocks']} blocks, {file.stat().st_size / 1e6:.1f} MB")
 
 
-def node_of(path: Path | None, rpc: str | None) -> tuple[Deployment | None, str]:
-    """The venue, if there is one, and the node's URL.
+@group.command("restore")
+def restore(
+    file: Annotated[Path, typer.Argument(help="What `truemark index backup` wrote.", dir_okay=False)],
+    database: DatabaseOption = None,
+    deployment: DeploymentOption = None,
+    rpc: RpcOption = None,
+) -> None:
+    """Copy a backup into an empty index, of SQLite or PostgreSQL."""
+    from truemark.index import upkeep
+
+    venue, _ = node_of(deployment, rpc, needed=False)
+    with opened(database, venue) as index:
+        typer.echo(f"{upkeep.restore(file, index)} blocks")
+
+
+@group.command("prune")
+def prune(
+    keep: Annotated[int, typer.Option("--keep", min=1, help="Blocks below the highest that stay whole.")],
+    orphans: Annotated[bool, typer.Option("--orphans", help="Delete what was rolled back there, too.")] = False,
+    shrink: Annotated[bool, typer.Option("--shrink", help="Give the space back to the disk.")] = False,
+    database: DatabaseOption = None,
+    deployment: DeploymentOption = None,
+    rpc: RpcOption = None,
+) -> None:
+    """Delete transactions, events, calls and values of older blocks. The state and the blocks themselves stay."""
+    from truemark.index import upkeep
+
+    venue, _ = node_of(deployment, rpc, needed=False)
+    with opened(database, venue) as index:
+        head = index.head()
+        if head is None:
+            typer.echo("the index has no block")
+            return
+        done = upkeep.prune(index, max(0, head.number + 1 - keep), orphans=orphans, shrink=shrink)
+        typer.echo(f"{done.rows} rows deleted; the index is whole from block {done.whole_from} on")
+
+
+def node_of(path: Path | None, rpc: str | None, *, needed: bool = True) -> tuple[Deployment | None, str]:
+    """The venue, if there is one, and the node's URL; without `needed` empty text where there is neither.
 
     Raises:
         NoDeployment, BadManifest
@@ -103,9 +135,9 @@ def node_of(path: Path | None, rpc: str | None) -> tuple[Deployment | None, str]
     try:
         found = manifest.find(path)
     except NoDeployment:
-        if rpc is None or path is not None:
+        if path is not None or (rpc is None and needed):
             raise
-        return None, rpc
+        return None, rpc or ""
     return (found, found.l2_rpc) if rpc is None else (replace(found, l2_rpc=rpc), rpc)
 
 
@@ -118,6 +150,15 @@ def opened(database: str | None, venue: Deployment | None) -> Index:
     from truemark.index import Index
 
     return Index.open(database or os.environ.get(INDEX_VARIABLE) or manifest.home() / FILE_NAME, venue)
+
+
+async def bring_up(index: Index, url: str) -> int:
+    """Reads what the index lacks; the last block's number.
+
+    Raises:
+        NodeUnavailable, RpcError
+    """
+    return await _run(index, url)
 
 
 async def _run(index: Index, url: str, poll: float | None = None) -> int:
@@ -175,37 +216,4 @@ def _status(index: Index, height: int | None) -> dict[str, Any]:
         "transactions": counts["transactions"],
         "events": counts["events"],
         "storage_writes": counts["storage"],
-    }
-
-
-def _show_changes(changes: tuple[StateChange, ...]) -> None:
-    if not changes:
-        console().print("nothing differs")
-        return
-    table = Table(box=None, header_style="bold")
-    for name in ("contract", "variable", "before", "after"):
-        table.add_column(name, overflow="fold")
-    for change in changes:
-        table.add_row(
-            change.contract or short_hex(change.address),
-            change.variable or (change.part if change.key is None else short_hex(change.key)),
-            "-" if change.before is None else hex(change.before),
-            "-" if change.after is None else hex(change.after),
-        )
-    console().print(table)
-
-
-def _change_json(change: StateChange) -> dict[str, Any]:
-    def felt(value: int | None) -> str | None:
-        return None if value is None else hex(value)
-
-    return {
-        "part": change.part,
-        "address": hex(change.address),
-        "contract": change.contract,
-        "key": felt(change.key),
-        "variable": change.variable,
-        "account": felt(change.account),
-        "before": felt(change.before),
-        "after": felt(change.after),
     }

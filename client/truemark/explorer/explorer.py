@@ -410,6 +410,29 @@ class AsyncExplorer:
         """Blocks summed up for charts, in at most so many stretches, oldest first."""
         return await self._with_index().activity(first, last, points)
 
+    async def export(
+        self,
+        kind: str,
+        path: Path | str,
+        *,
+        first: int = 0,
+        last: int | None = None,
+        orphaned: bool = False,
+        form: str | None = None,
+    ) -> int:
+        """Writes what blocks `first` to `last` hold as CSV or Parquet into a file; how many rows.
+
+        Args:
+            kind: blocks, transactions, events, calls, storage, nonces, contracts, messages, marks, funding, balances,
+                positions.
+            orphaned: what was rolled back, instead of what the chain holds.
+            form: "csv" or "parquet"; by default what the file's name ends with.
+
+        Raises:
+            BadExport: no such kind or form; or Parquet, and pyarrow is not installed.
+        """
+        return await self._with_index().export(kind, Path(path), first, last, orphaned, form)
+
     def _with_index(self) -> Indexed:
         if self._indexed is None:
             from truemark.explorer.views import NoIndex
@@ -504,6 +527,7 @@ class Explorer(SyncTwin[AsyncExplorer]):
     health = sync(AsyncExplorer.health)
     search = sync(AsyncExplorer.search)
     activity = sync(AsyncExplorer.activity)
+    export = sync(AsyncExplorer.export)
 
 
 def _decoded(

@@ -10,6 +10,7 @@ from truemark.explorer.chain import ChainReader
 from truemark.explorer.context import Context, off_loop, status_of
 from truemark.explorer.differences import DifferenceReader
 from truemark.explorer.directory import Directory
+from truemark.explorer.export import export
 from truemark.explorer.finding import Finder
 from truemark.explorer.judgement import Judge, Limits
 from truemark.explorer.lookups import Lookups
@@ -74,7 +75,10 @@ class Indexed:
         if block == _PRE_CONFIRMED:
             return None
         record = await self.chain.record(block)
-        return None if record is None else await self.chain.block(record)
+        # What was pruned the node may still have.
+        if record is None or record.number < await off_loop(self.index.whole_from):
+            return None
+        return await self.chain.block(record)
 
     async def transaction(self, tx_hash: int) -> Transaction | None:
         versions = await self.chain.versions(tx_hash)
@@ -163,6 +167,11 @@ class Indexed:
         if head is None:
             return ()
         return await self.judge.activity(first, head.number if last is None else last, points)
+
+    async def export(
+        self, kind: str, path: Path, first: int, last: int | None, orphaned: bool, form: str | None
+    ) -> int:
+        return await off_loop(export, self.index, kind, path, first=first, last=last, orphaned=orphaned, form=form)
 
     async def _record(self, block: BlockRef, orphaned: int | None = None) -> BlockRecord:
         record = await self.chain.record(block, orphaned)

@@ -402,6 +402,13 @@ class Index:
             ).scalar_one_or_none()
         return -1 if last is None else int(last)
 
+    def whole_from(self) -> int:
+        """The block from which on nothing was pruned; 0: nothing was."""
+        from truemark.index.upkeep import pruned_below
+
+        with self._connect() as connection:
+            return pruned_below(connection)
+
     def counts(self) -> Mapping[str, int]:
         """Rows of each table, orphaned ones included."""
         with self._connect() as connection:

@@ -251,6 +251,8 @@ nonces = Table(
     **_CLUSTERED,
 )
 
+Index("nonces_address", nonces.c.address, nonces.c.block)
+
 #: Which class a contract has from this block on: deployed, replaced, or there from the start ("found").
 contracts = Table(
     "contracts",

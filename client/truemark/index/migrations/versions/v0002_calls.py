@@ -35,6 +35,7 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index("calls_address", "calls", ["address", "block", "tx_index", "place"])
+    op.create_index("nonces_address", "nonces", ["address", "block"])
     op.create_index("contracts_class", "contracts", ["class_hash", "block"])
     op.create_index("declarations_class", "declarations", ["class_hash", "block"])
     # What the client before Alembic looked at: it refuses the index now, rather than writing half of it.
