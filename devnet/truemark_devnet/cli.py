@@ -332,6 +332,22 @@ def keepers(
     run(home_of_user() / "deployment.json", interval=interval, replay=replay)
 
 
+@devnet.command()
+def venue(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="On 127.0.0.1; 0: a free one.")] = 8790,
+    log: Annotated[
+        Path | None, typer.Option(help="The venue's own memory.", show_default="beside the deployment")
+    ] = None,
+) -> None:
+    """Runs the reference venue of this devnet's deployment, until Ctrl-C: order gateway, books, settlement."""
+    from truemark.deployment import default_path
+
+    console = Console()
+    manifest = default_path()
+    run = _part("truemark_devnet.venue.command", "serve_until_stopped")
+    run(manifest, log or manifest.parent / "venue.sqlite", port, lambda url: _say(console, f"venue: {url}"))
+
+
 def upgrade(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change, send nothing.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,

@@ -42,6 +42,8 @@ class Codec:
     #: (JSON value, path, strict) -> value; raises WireError.
     parse: Callable[[Any, str, bool], Any]
     dump: Callable[[Any], Any]
+    #: Its JSON Schema; schemas of records go into the mapping that is given.
+    schema: Callable[[dict[str, Any]], dict[str, Any]] = lambda schemas: {}
 
 
 def wire(codec: Codec, **arguments: Any) -> Any:
@@ -88,6 +90,22 @@ class Record:
                 found[name] = codec.dump(value)
         return found
 
+    @classmethod
+    def schema(cls, schemas: dict[str, Any]) -> dict[str, Any]:
+        """A reference to its JSON Schema (OpenAPI 3.1), which is put into `schemas` with all that it refers to."""
+        name = cls.__name__
+        if name not in schemas:
+            schemas[name] = {}
+            known = _codecs(cls)
+            found: dict[str, Any] = {
+                "type": "object",
+                "description": " ".join((cls.__doc__ or "").split()),
+                "properties": {field: codec.schema(schemas) for field, (codec, _) in known.items()},
+            }
+            needed = [field for field, (_, is_needed) in known.items() if is_needed]
+            schemas[name] = found | ({"required": needed} if needed else {})
+        return {"$ref": f"#/components/schemas/{name}"}
+
 
 _KNOWN: Final[dict[type, Mapping[str, tuple[Codec, bool]]]] = {}
 
@@ -127,7 +145,8 @@ def text(most: int = 200, pattern: str | None = None, what: str | None = None) -
             raise WireError(path, f"{value!r} is not {what or pattern}")
         return value
 
-    return Codec(parse, _same)
+    schema = {"type": "string", "minLength": 1, "maxLength": most} | ({} if pattern is None else {"pattern": pattern})
+    return Codec(parse, _same, lambda _: schema)
 
 
 def count(least: int = 0, most: int = 2**53 - 1) -> Codec:
@@ -140,7 +159,7 @@ def count(least: int = 0, most: int = 2**53 - 1) -> Codec:
             raise WireError(path, f"must be from {least} to {most}, it is {value}")
         return value
 
-    return Codec(parse, _same)
+    return Codec(parse, _same, lambda _: {"type": "integer", "minimum": least, "maximum": most})
 
 
 def amount(*, positive: bool = False, signed: bool = False) -> Codec:
@@ -156,7 +175,7 @@ def amount(*, positive: bool = False, signed: bool = False) -> Codec:
             raise WireError(path, f"must not be below 0, it is {value}")
         return number
 
-    return Codec(parse, decimal_text)
+    return Codec(parse, decimal_text, lambda _: {"type": "string", "pattern": f"^{_DECIMAL.pattern}$"})
 
 
 def decimal_text(value: Decimal) -> str:
@@ -178,7 +197,7 @@ def digits(most: int) -> Codec:
             raise WireError(path, f"must be at most {most}, it is {value}")
         return number
 
-    return Codec(parse, str)
+    return Codec(parse, str, lambda _: {"type": "string", "pattern": f"^({_INTEGER.pattern})$"})
 
 
 def _parse_felt(value: Any, path: str, _strict: bool) -> int:
@@ -196,8 +215,8 @@ def _parse_flag(value: Any, path: str, _strict: bool) -> bool:
     return value
 
 
-FELT: Final = Codec(_parse_felt, hex_of)
-FLAG: Final = Codec(_parse_flag, _same)
+FELT: Final = Codec(_parse_felt, hex_of, lambda _: {"type": "string", "pattern": f"^{_HEX.pattern}$"})
+FLAG: Final = Codec(_parse_flag, _same, lambda _: {"type": "boolean"})
 TEXT: Final = text()
 #: A market's name, e.g. BTC-USD-PERP.
 MARKET: Final = text(31, r"[A-Za-z0-9._/-]+", "a market's name")
@@ -219,14 +238,14 @@ def one_of(kind: type[StrEnum]) -> Codec:
         except ValueError:
             raise WireError(path, f"must be one of {', '.join(kind)}; it is {value!r}") from None
 
-    return Codec(parse, str)
+    return Codec(parse, str, lambda _: {"type": "string", "enum": [str(one) for one in kind]})
 
 
 def record(kind: type[Record]) -> Codec:
     def parse(value: Any, path: str, strict: bool) -> Record:
         return kind.parse(value, path, strict=strict)
 
-    return Codec(parse, lambda value: value.dump())
+    return Codec(parse, lambda value: value.dump(), kind.schema)
 
 
 def many(codec: Codec, most: int = 100_000) -> Codec:
@@ -239,7 +258,10 @@ def many(codec: Codec, most: int = 100_000) -> Codec:
             raise WireError(path, f"has {len(value)} items, at most {most} may be")
         return tuple(codec.parse(item, f"{path}[{number}]", strict) for number, item in enumerate(value))
 
-    return Codec(parse, lambda values: [codec.dump(value) for value in values])
+    def schema(schemas: dict[str, Any]) -> dict[str, Any]:
+        return {"type": "array", "items": codec.schema(schemas), "maxItems": most}
+
+    return Codec(parse, lambda values: [codec.dump(value) for value in values], schema)
 
 
 def maybe(codec: Codec) -> Codec:
@@ -248,4 +270,7 @@ def maybe(codec: Codec) -> Codec:
     def parse(value: Any, path: str, strict: bool) -> Any:
         return None if value is None else codec.parse(value, path, strict)
 
-    return Codec(parse, lambda value: None if value is None else codec.dump(value))
+    def schema(schemas: dict[str, Any]) -> dict[str, Any]:
+        return {"anyOf": [codec.schema(schemas), {"type": "null"}]}
+
+    return Codec(parse, lambda value: None if value is None else codec.dump(value), schema)

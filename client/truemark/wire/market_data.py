@@ -44,7 +44,7 @@ def _parse_interval(value: Any, path: str, _strict: bool) -> Interval:
     return Interval(value)
 
 
-INTERVAL: Final = Codec(_parse_interval, int)
+INTERVAL: Final = Codec(_parse_interval, int, lambda _: {"type": "integer", "enum": [int(one) for one in Interval]})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +111,11 @@ def _parse_level(value: Any, path: str, strict: bool) -> Level:
 
 
 #: ["95475.1", "0.25"].
-LEVEL: Final = Codec(_parse_level, lambda level: [POSITIVE.dump(level.price), AMOUNT.dump(level.size)])
+LEVEL: Final = Codec(
+    _parse_level,
+    lambda level: [POSITIVE.dump(level.price), AMOUNT.dump(level.size)],
+    lambda schemas: {"type": "array", "items": AMOUNT.schema(schemas), "minItems": 2, "maxItems": 2},
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
@@ -103,12 +104,23 @@ def _parse_order(value: Any, path: str, _strict: bool) -> Order:
         raise WireError(path, str(error)) from error
 
 
+def _object(known: Mapping[str, Codec], schemas: dict[str, Any]) -> dict[str, Any]:
+    """The JSON Schema of an object with just these fields."""
+    properties = {name: codec.schema(schemas) for name, codec in known.items()}
+    return {"type": "object", "properties": properties, "required": list(known), "additionalProperties": False}
+
+
+def _signed_schema(schemas: dict[str, Any]) -> dict[str, Any]:
+    signature = Codec(_parse_order, _dump_order, lambda inner: _object({"key": FELT, "r": FELT, "s": FELT}, inner))
+    return _object({"order": ORDER, "signature": signature}, schemas)
+
+
 def _dump_order(order: Order) -> dict[str, Any]:
     return {name: codec.dump(getattr(order, name)) for name, codec in _ORDER_FIELDS.items()}
 
 
 #: An order by the fields of its SNIP-12 message.
-ORDER: Final = Codec(_parse_order, _dump_order)
+ORDER: Final = Codec(_parse_order, _dump_order, lambda schemas: _object(_ORDER_FIELDS, schemas))
 
 
 def _parse_signed(value: Any, path: str, _strict: bool) -> SignedOrder:
@@ -134,7 +146,7 @@ def _dump_signed(signed: SignedOrder) -> dict[str, Any]:
 
 
 #: {"order": ..., "signature": {"key", "r", "s"}}; key 0: the account approved it on chain.
-SIGNED_ORDER: Final = Codec(_parse_signed, _dump_signed)
+SIGNED_ORDER: Final = Codec(_parse_signed, _dump_signed, _signed_schema)
 
 
 # --- requests

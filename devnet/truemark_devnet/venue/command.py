@@ -1,0 +1,66 @@
+"""`truemark devnet venue`: the reference venue of the deployment that runs here, on 127.0.0.1."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import uvicorn
+from truemark.deployment import Deployment
+from truemark.rpc import AsyncRpc
+from truemark_keeper import logs
+
+from truemark_devnet.accounts import operators
+from truemark_devnet.deploy.venue import wallet_of
+from truemark_devnet.venue.app import make_app
+from truemark_devnet.venue.service import Venue
+
+HOST = "127.0.0.1"
+PORT = 8790
+
+
+@asynccontextmanager
+async def local_venue(deployment: Deployment, log_path: Path, **options: float) -> AsyncIterator[Venue]:
+    """The venue in this process, settling with the devnet operator's account.
+
+    Raises:
+        AccountsMissing: the deployment's node is no devnet of ours.
+        BadLog: the log is another deployment's.
+    """
+    wallet = wallet_of(operators(deployment.l2_rpc)["operator"], deployment.l2_chain_id)
+    async with AsyncExitStack() as stack:
+        rpc = await stack.enter_async_context(AsyncRpc(deployment.l2_rpc))
+        yield await stack.enter_async_context(Venue(deployment, rpc, wallet, log_path, **options))  # type: ignore[arg-type]
+
+
+async def serve(manifest: Path, log_path: Path, port: int, ready: Callable[[str], None]) -> None:
+    """Until it is told to stop by Ctrl-C or SIGTERM.
+
+    Args:
+        ready: told the URL when the venue answers.
+
+    Raises:
+        NoDeployment, BadManifest, AccountsMissing, BadLog: there is nothing to serve.
+    """
+    async with local_venue(Deployment.load(manifest), log_path) as venue:
+        config = uvicorn.Config(
+            make_app(venue), host=HOST, port=port, log_config=None, lifespan="off", ws="websockets-sansio"
+        )
+        server = uvicorn.Server(config)
+        running = asyncio.create_task(server.serve())
+        while not server.started and not running.done():
+            await asyncio.sleep(0.02)
+        if server.started:
+            port = server.servers[0].sockets[0].getsockname()[1]
+            ready(f"http://{HOST}:{port}")
+        with contextlib.suppress(asyncio.CancelledError):
+            await running
+
+
+def serve_until_stopped(manifest: Path, log_path: Path, port: int, ready: Callable[[str], None]) -> None:
+    """As `serve`, with logs on stderr."""
+    logs.setup()
+    asyncio.run(serve(manifest, log_path, port, ready))
