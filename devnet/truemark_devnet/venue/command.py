@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -49,15 +49,20 @@ async def serve(manifest: Path, log_path: Path, port: int, ready: Callable[[str]
         config = uvicorn.Config(
             make_app(venue), host=HOST, port=port, log_config=None, lifespan="off", ws="websockets-sansio"
         )
-        server = uvicorn.Server(config)
-        running = asyncio.create_task(server.serve())
-        while not server.started and not running.done():
-            await asyncio.sleep(0.02)
-        if server.started:
-            port = server.servers[0].sockets[0].getsockname()[1]
-            ready(f"http://{HOST}:{port}")
-        with contextlib.suppress(asyncio.CancelledError):
-            await running
+        await _Server(config, ready).serve()
+
+
+class _Server(uvicorn.Server):
+    """Says where it answers once it does."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[str], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._ready(f"http://{HOST}:{self.servers[0].sockets[0].getsockname()[1]}")
 
 
 def serve_until_stopped(manifest: Path, log_path: Path, port: int, ready: Callable[[str], None]) -> None:
