@@ -78,7 +78,8 @@ def survives(contracts: Path, into: Path, mutant: Mutant) -> str | None:
         text=True,
         check=False,
     )
-    found = _RESULT.search(done.stdout)
+    # Of a run that failed it says so on the error stream.
+    found = _RESULT.search(done.stdout + done.stderr)
     if found is None:
         return f"{mutant} was not tried:\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
     passed, failed = int(found[1]), int(found[2])
