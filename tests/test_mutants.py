@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,14 @@ def test_each_rule_has_a_mutant() -> None:
 def test_no_two_mutants_are_the_same() -> None:
     counted = Counter((mutant.file, mutant.text, mutant.replacement) for mutant in mutants())
     assert counted.most_common(1)[0][1] == 1
+
+
+@pytest.mark.deep
+def test_a_fault_is_noticed_and_what_is_none_survives(tmp_path: Path) -> None:
+    fault = next(mutant for mutant in mutants() if mutant.group == "rules")
+    assert survives(CONTRACTS, tmp_path, fault) is None
+    harmless = replace(fault, replacement=f"{fault.text} ")
+    assert "survives" in (survives(CONTRACTS, tmp_path, harmless) or "")
 
 
 @pytest.mark.prove
