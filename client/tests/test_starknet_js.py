@@ -1,4 +1,5 @@
-"""Another implementation in another language: what wallets run (npm `starknet`) hashes, derives the same, and its signatures are good here."""
+"""Another implementation in another language, the one of wallets (npm `starknet`): hashes and derivations are equal,
+its signatures are good here."""
 
 from __future__ import annotations
 

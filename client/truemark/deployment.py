@@ -22,6 +22,9 @@ FILE_NAME: Final = "deployment.json"
 #: Where a manifest is looked for when none is named, first to last.
 PATH_VARIABLE: Final = "TRUEMARK_DEPLOYMENT"
 HOME_VARIABLE: Final = "TRUEMARK_HOME"
+#: The folder of manifests by name, in `home()`, and the name of the one that is found without a name.
+ENVIRONMENTS: Final = "environments"
+LOCAL: Final = "local"
 
 
 class BadManifest(TruemarkError, ValueError):
@@ -86,6 +89,8 @@ class Deployment:
     vault_lock_secs: int
     #: The profile's figures as deployed.
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    #: Where the venue takes orders; None: the manifest does not say.
+    venue_url: str | None = None
 
     @classmethod
     def load(cls, path: Path | str) -> Deployment:
@@ -180,6 +185,25 @@ def find(path: Path | str | None = None) -> Deployment:
     return Deployment.load(path if path is not None else default_path())
 
 
+def environment(name: Path | str) -> Deployment:
+    """A venue by the name of its environment or by the path of its manifest. Of the name NAME the manifest is
+    `environments/NAME.json` in `home()`; "local" is the manifest at `default_path()`.
+
+    Raises:
+        NoDeployment: there is none.
+        BadManifest: as Deployment.load.
+    """
+    if isinstance(name, Path) or os.sep in name or Path(name).suffix or Path(name).is_file():
+        return Deployment.load(name)
+    if name == LOCAL:
+        return find()
+    path = home() / ENVIRONMENTS / f"{name}.json"
+    if not path.is_file():
+        known = ", ".join([LOCAL, *sorted(other.stem for other in path.parent.glob("*.json"))])
+        raise NoDeployment(f"no environment {name}: there is no {path} (known: {known})")
+    return Deployment.load(path)
+
+
 def _written(deployment: Deployment) -> dict[str, Any]:
     return {
         "version": VERSION,
@@ -212,6 +236,7 @@ def _written(deployment: Deployment) -> dict[str, Any]:
         },
         "vault_lock_secs": deployment.vault_lock_secs,
         "parameters": dict(deployment.parameters),
+        **({} if deployment.venue_url is None else {"venue_url": deployment.venue_url}),
     }
 
 
@@ -241,6 +266,7 @@ def _parsed(data: Any) -> Deployment:
             markets={_text(name): _market(info) for name, info in data["markets"].items()},
             vault_lock_secs=_count(data["vault_lock_secs"]),
             parameters=dict(data["parameters"]),
+            venue_url=None if data.get("venue_url") is None else _text(data["venue_url"]),
         )
     except KeyError as error:
         raise BadManifest(f"without {error.args[0]!r}") from None

@@ -23,7 +23,7 @@ class OrderRejected(TruemarkError, ValueError):
     def __init__(self, reason: str, order_hash: int) -> None:
         super().__init__(f"order {order_hash:#x} rejected: {reason}")
         self.reason = reason
-        self.order_hash = order_hash
+        self.order_hash: int | None = order_hash
 
 
 class UnknownOrder(TruemarkError, LookupError):
@@ -31,7 +31,7 @@ class UnknownOrder(TruemarkError, LookupError):
 
     def __init__(self, order_hash: int) -> None:
         super().__init__(f"the venue has no order {order_hash:#x}")
-        self.order_hash = order_hash
+        self.order_hash: int | None = order_hash
 
 
 class OrderOutcomeUnknown(TruemarkError, ConnectionError):
@@ -39,13 +39,17 @@ class OrderOutcomeUnknown(TruemarkError, ConnectionError):
     signed order again, which a venue takes once.
 
     Attributes:
-        order_hash, signed: what was sent.
+        order_hash, signed, client_order_id: what was sent.
     """
 
-    def __init__(self, order_hash: int, signed: SignedOrder, cause: Exception) -> None:
-        super().__init__(f"no answer to order {order_hash:#x}, the venue may have it: {cause}")
+    def __init__(
+        self, order_hash: int, signed: SignedOrder, cause: Exception, client_order_id: str | None = None
+    ) -> None:
+        called = "" if client_order_id is None else f" ({client_order_id})"
+        super().__init__(f"no answer to order {order_hash:#x}{called}, the venue may have it: {cause}")
         self.order_hash = order_hash
         self.signed = signed
+        self.client_order_id = client_order_id
 
 
 class OrderState(StrEnum):
@@ -85,6 +89,8 @@ class OrderAck:
     filled: Decimal
     #: Why it is busted: the chain's words.
     reason: str | None = None
+    #: The trader's own name of it.
+    client_order_id: str | None = None
 
 
 class FillState(StrEnum):

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from decimal import Context, Decimal
 from enum import StrEnum
 
+from truemark.orders import Side
+
 ZERO = Decimal(0)
 #: Differences of amounts are exact, whatever the caller's context.
 _EXACT = Context(prec=80)
@@ -168,6 +170,54 @@ class Transfer:
     """Money that moved on L2 in one transaction, USD."""
 
     amount: Decimal
+    tx_hash: int
+
+
+class TransferKind(StrEnum):
+    DEPOSIT = "deposit"
+    WITHDRAWAL = "withdrawal"
+    #: Deposited while the venue was Halted, and taken back before it was credited.
+    RETURNED = "returned"
+
+
+@dataclass(frozen=True, slots=True)
+class AccountTransfer:
+    """Money into or out of a margin account; USD."""
+
+    kind: TransferKind
+    amount: Decimal
+    block: int
+    tx_hash: int
+
+
+@dataclass(frozen=True, slots=True)
+class SettledFill:
+    """One side of a fill as the chain settled it."""
+
+    order_hash: int
+    market: str
+    side: Side
+    is_maker: bool
+    #: Base asset, and USD for one base unit.
+    size: Decimal
+    price: Decimal
+    #: USD: what was paid as a fee, and received as funding (below 0: paid).
+    fee: Decimal
+    funding: Decimal
+    #: The account's position after it.
+    position: Decimal
+    block: int
+    tx_hash: int
+
+
+@dataclass(frozen=True, slots=True)
+class RefundPayment:
+    """A refund of an incident that was paid; USD."""
+
+    incident: int
+    index: int
+    amount: Decimal
+    block: int
     tx_hash: int
 
 

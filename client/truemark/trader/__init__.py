@@ -24,6 +24,7 @@ from truemark.trader.money import AlreadyRefunded, NothingClaimable
 from truemark.trader.onboarding import NotFunded
 from truemark.trader.session import NoAccountKey, NoGateway, NoJournal, NoL1
 from truemark.trader.trader import AsyncTrader, SyncDeposit, SyncFlow, SyncWithdrawal, Trader
+from truemark.trader.trading import NewOrder, NoBand
 from truemark.trader.venue import AccountBook, Held, Venue, WrongChain
 
 __all__ = [
@@ -38,7 +39,9 @@ __all__ = [
     "Held",
     "Journal",
     "MovedElsewhere",
+    "NewOrder",
     "NoAccountKey",
+    "NoBand",
     "NoGateway",
     "NoJournal",
     "NoL1",

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from eth_utils.address import to_checksum_address
@@ -170,11 +171,25 @@ def withdrawal_of(fields: Any) -> Withdrawal:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Log:
+    """An event and where it is."""
+
+    event: RawEvent
+    block: int
+    tx_hash: int
+
+
 async def read_events(venue: Venue, address: int, keys: list[list[str]]) -> list[tuple[RawEvent, int]]:
     """Events of a contract that match `keys`, with the hashes of their transactions, oldest first."""
-    found: list[tuple[RawEvent, int]] = []
+    return [(log.event, log.tx_hash) for log in await read_logs(venue, address, keys)]
+
+
+async def read_logs(venue: Venue, address: int, keys: list[list[str]], from_block: int = 0) -> list[Log]:
+    """Events of a contract that match `keys`, oldest first."""
+    found: list[Log] = []
     request: dict[str, Any] = {
-        "from_block": {"block_number": 0},
+        "from_block": {"block_number": from_block},
         "to_block": "latest",
         "address": hex_of(address),
         "keys": keys,
@@ -188,7 +203,7 @@ async def read_events(venue: Venue, address: int, keys: list[list[str]]) -> list
                 keys=tuple(int(key, 16) for key in raw["keys"]),
                 data=tuple(int(felt, 16) for felt in raw["data"]),
             )
-            found.append((event, int(raw["transaction_hash"], 16)))
+            found.append(Log(event, int(raw.get("block_number") or 0), int(raw["transaction_hash"], 16)))
         token = page.get("continuation_token")
         if token is None:
             return found

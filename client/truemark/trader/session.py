@@ -10,7 +10,7 @@ import httpx
 from eth_account.signers.local import LocalAccount
 
 from truemark.account import Account
-from truemark.deployment import Deployment
+from truemark.deployment import Deployment, environment
 from truemark.errors import TruemarkError
 from truemark.gateway import OrderGateway
 from truemark.keys import EthSigner, StarkKey, StarkSigner, account_address, derive_in_thread
@@ -20,6 +20,7 @@ from truemark.trader.venue import Clock, Venue
 
 if TYPE_CHECKING:
     from truemark.trader.flows import Journal
+    from truemark.venue import AsyncVenueClient
 
 #: Seconds between two looks at something that is waited for.
 POLL = 0.2
@@ -68,6 +69,7 @@ class Session:
         order_ttl: int,
         poll: float,
         journal: Journal | Path | str | None = None,
+        owned_venue: AsyncVenueClient | None = None,
     ) -> None:
         self._venue = venue
         self._account = account
@@ -78,6 +80,7 @@ class Session:
         self._order_ttl = order_ttl
         self._poll = poll
         self._journal = journal
+        self._owned_venue = owned_venue
 
     @classmethod
     async def connect(
@@ -95,16 +98,18 @@ class Session:
         poll: float = POLL,
         journal: Journal | Path | str | None = None,
         signer_timeout: float | None = None,
+        venue: str | None = None,
     ) -> Self:
         """A trader of one venue. Sends nothing: see `onboard`.
 
         Args:
-            deployment: the venue's manifest, or its path.
+            deployment: the venue's manifest, its path, or the name of an environment (`deployment.environment`).
             key: the account's STARK key or whoever signs with it, or an Ethereum signer that it is derived from.
             trading_key: what signs orders, if not `key`: `register_trading_key` registers it.
             account: the account's address, if `key` is a trading key of it and not its own key: then no money can be
                 moved.
-            gateway: where orders go; without one nothing can be placed.
+            gateway: where orders go, if not to the venue's own API.
+            venue: URL of the venue's API; None: as the manifest has it. With neither nothing can be placed.
             l1: an Ethereum account, its private key, or a bridge that is open already and stays so.
             clock: unix seconds; None goes by the chain's block time.
             client: an HTTP client to use for L2 and leave open.
@@ -121,13 +126,13 @@ class Session:
             NodeUnavailable: it does not answer.
         """
         if not isinstance(deployment, Deployment):
-            deployment = Deployment.load(deployment)
+            deployment = environment(deployment)
         stark = await _stark(key, deployment.l1_chain_id, signer_timeout)
         bridge = l1 if isinstance(l1, L1Bridge) or l1 is None else L1Bridge(deployment, l1)
         rpc = AsyncRpc(deployment.l2_rpc, client=client)
-        venue = Venue(rpc, deployment, clock)
+        contracts = Venue(rpc, deployment, clock)
         try:
-            await venue.check_chain()
+            await contracts.check_chain()
         except BaseException:
             await rpc.aclose()
             raise
@@ -135,11 +140,19 @@ class Session:
             owner, address = stark, account_address(stark.public_key, deployment.account_class_hash)
         else:
             owner, address = _NoAccountKey(), account
+        signer = stark if trading_key is None else trading_key
+        url = venue if venue is not None else deployment.venue_url
+        owned: AsyncVenueClient | None = None
+        if gateway is None and url is not None:
+            from truemark.venue import AsyncVenueClient
+
+            gateway = owned = AsyncVenueClient(url, deployment, signer=signer, account=address, client=client)
         return cls(
-            venue,
+            contracts,
             Account(rpc, address, owner, deployment.l2_chain_id),
-            stark if trading_key is None else trading_key,
+            signer,
             gateway=gateway,
+            owned_venue=owned,
             l1=bridge,
             owns_l1=bridge is not l1,
             order_ttl=order_ttl,
@@ -157,6 +170,8 @@ class Session:
 
     async def aclose(self) -> None:
         """Closes the connections that it opened itself."""
+        if self._owned_venue is not None:
+            await self._owned_venue.aclose()
         await self._venue.rpc.aclose()
         if self._owns_l1 and self._l1 is not None:
             await self._l1.aclose()
@@ -195,7 +210,20 @@ class Session:
             NoGateway: connected without one.
         """
         if self._gateway is None:
-            raise NoGateway("orders need a gateway: connect with gateway=...")
+            raise NoGateway("orders need a venue: connect with venue=URL or gateway=...")
+        return self._gateway
+
+    @property
+    def venue(self) -> AsyncVenueClient:
+        """The venue's API: books, candles, streams, and all that its orders can be.
+
+        Raises:
+            NoGateway: connected without one.
+        """
+        from truemark.venue import AsyncVenueClient
+
+        if not isinstance(self._gateway, AsyncVenueClient):
+            raise NoGateway("this needs the venue's API: connect with venue=URL")
         return self._gateway
 
     @property

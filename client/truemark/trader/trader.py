@@ -17,6 +17,8 @@ from truemark.l1 import L1Bridge, L1Deposit
 from truemark.models import Destination, Withdrawal
 from truemark.trader.flows import Flow, Journal, Progress, Record, Step
 from truemark.trader.handles import DepositHandle, WithdrawalHandle
+from truemark.trader.history import HistoryMixin
+from truemark.trader.market_data import MarketDataMixin
 from truemark.trader.money import MoneyMixin, Source
 from truemark.trader.movements import MovementsMixin
 from truemark.trader.onboarding import OnboardingMixin
@@ -25,9 +27,12 @@ from truemark.trader.session import ORDER_TTL, POLL
 from truemark.trader.trading import TradingMixin
 from truemark.trader.venue import Clock
 from truemark.units import Amount
+from truemark.venue import SyncStream, VenueClient
 
 
-class AsyncTrader(OnboardingMixin, ReadingMixin, MoneyMixin, MovementsMixin, TradingMixin):
+class AsyncTrader(
+    OnboardingMixin, ReadingMixin, HistoryMixin, MarketDataMixin, MoneyMixin, MovementsMixin, TradingMixin
+):
     """One account at one venue. Amounts are Decimals (or ints, or text) in USD and base units; what does not fit the
     venue's steps raises before anything is signed.
 
@@ -171,6 +176,7 @@ class Trader(SyncTwin[AsyncTrader]):
         poll: float = POLL,
         journal: Journal | Path | str | None = None,
         signer_timeout: float | None = None,
+        venue: str | None = None,
     ) -> Trader:
         """As AsyncTrader.connect. A gateway and an open bridge must live on the same background loop."""
         return cls(
@@ -188,6 +194,7 @@ class Trader(SyncTwin[AsyncTrader]):
                     trading_key=trading_key,
                     account=account,
                     signer_timeout=signer_timeout,
+                    venue=venue,
                 )
             )
         )
@@ -221,6 +228,15 @@ class Trader(SyncTwin[AsyncTrader]):
     funding = sync(AsyncTrader.funding)
     balances = sync(AsyncTrader.balances)
     redemptions = sync(AsyncTrader.redemptions)
+    transfers = sync(AsyncTrader.transfers)
+    settled_fills = sync(AsyncTrader.settled_fills)
+    refunds_paid = sync(AsyncTrader.refunds_paid)
+    refund_claimable = sync(AsyncTrader.refund_claimable)
+    markets = sync(AsyncTrader.markets)
+    order_book = sync(AsyncTrader.order_book)
+    candles = sync(AsyncTrader.candles)
+    public_trades = sync(AsyncTrader.public_trades)
+    dead_mans_switch = sync(AsyncTrader.dead_mans_switch)
 
     deposit_from_wallet = sync(AsyncTrader.deposit_from_wallet)
     credit_pending = sync(AsyncTrader.credit_pending)
@@ -235,12 +251,24 @@ class Trader(SyncTwin[AsyncTrader]):
 
     sign_order = sync(AsyncTrader.sign_order)
     place = sync(AsyncTrader.place)
+    place_batch = sync(AsyncTrader.place_batch)
+    modify = sync(AsyncTrader.modify)
+    open_orders = sync(AsyncTrader.open_orders)
     order = sync(AsyncTrader.order)
     settled = sync(AsyncTrader.settled)
     fills = sync(AsyncTrader.fills)
     cancel = sync(AsyncTrader.cancel)
     cancel_on_chain = sync(AsyncTrader.cancel_on_chain)
     cancel_all = sync(AsyncTrader.cancel_all)
+
+    @property
+    def venue(self) -> VenueClient:
+        """As AsyncTrader.venue."""
+        return VenueClient.around(self._twin.venue)
+
+    def stream(self, **options: Any) -> SyncStream:
+        """As AsyncTrader.stream."""
+        return SyncStream(self._twin.stream(**options))
 
     def deposit(self, amount: Amount, to: Destination | str = Destination.MARGIN) -> SyncDeposit:
         """As AsyncTrader.deposit."""

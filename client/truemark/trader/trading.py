@@ -5,16 +5,51 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
 
-from truemark.gateway import Fill, OrderAck, OrderOutcomeUnknown
+from truemark.errors import TruemarkError
+from truemark.gateway import Fill, OrderAck, OrderGateway, OrderOutcomeUnknown
 from truemark.keys import sign_checked
 from truemark.orders import Order, Side, SignedOrder
-from truemark.trader.amounts import price_on_tick, size_in_lots
-from truemark.trader.session import Session
-from truemark.units import Amount
+from truemark.trader.amounts import price_on_tick, round_to, size_in_lots
+from truemark.trader.session import NoGateway, Session
+from truemark.units import Amount, BadAmount, from_price, from_size, to_size
+from truemark.venue import AsyncVenueClient, VenueError
+from truemark.venue.views import ack_of
+from truemark.wire import ModifyRequest, OrderKind, PlaceRequest, SelfTrade, TimeInForce, Trigger
 
 #: Salts are random and this many bits wide, so that two orders that are the same otherwise are two.
 _SALT_BITS = 128
+
+
+class NoBand(TruemarkError, RuntimeError):
+    """A market without a valid mark has no price for an order at the market."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewOrder:
+    """An order to be placed; fields as the arguments of AsyncTrader.place."""
+
+    market: str
+    side: Side | str
+    size: Amount
+    price: Amount | None = None
+    reduce_only: bool = False
+    post_only: bool = False
+    expiry: int | None = None
+    max_fee_bps: int | None = None
+    salt: int | None = None
+    client_order_id: str | None = None
+    time_in_force: TimeInForce = TimeInForce.GTC
+    self_trade: SelfTrade = SelfTrade.EXPIRE_TAKER
+    trigger: Trigger | None = None
+
+    @property
+    def is_special(self) -> bool:
+        """Whether it says more than what is signed."""
+        usual = (None, None, TimeInForce.GTC, SelfTrade.EXPIRE_TAKER)
+        return (self.client_order_id, self.trigger, self.time_in_force, self.self_trade) != usual
 
 
 class TradingMixin(Session):
@@ -78,46 +113,182 @@ class TradingMixin(Session):
         market: str,
         side: Side | str,
         size: Amount,
-        price: Amount,
+        price: Amount | None = None,
         *,
         reduce_only: bool = False,
         post_only: bool = False,
         expiry: int | None = None,
         max_fee_bps: int | None = None,
         salt: int | None = None,
+        client_order_id: str | None = None,
+        time_in_force: TimeInForce | str = TimeInForce.GTC,
+        self_trade: SelfTrade | str = SelfTrade.EXPIRE_TAKER,
+        trigger: Trigger | None = None,
     ) -> OrderAck:
-        """Signs a limit order and sends it to the gateway. Arguments as `sign_order`.
+        """Signs an order and sends it. Arguments as `sign_order`, and what is not signed of it:
+
+        Args:
+            price: the limit; None: at the market, whatever the book has inside the venue's band, and nothing rests.
+            client_order_id: your own name of it, with which it can be asked for and cancelled too.
+            time_in_force: "gtc", "ioc" (what is not filled at once is cancelled) or "fok" (all at once or nothing).
+            self_trade: what goes when it would meet an order of this account: "expire_maker", "expire_taker",
+                "expire_both".
+            trigger: it waits until a valid mark is there.
 
         Raises:
             UnknownMarket, OffStep, BadAmount: nothing was signed.
-            OrderRejected: the venue did not take it, with its reason.
-            OrderOutcomeUnknown: no answer came; the venue may have it.
+            OrderRejected: the venue did not take it, with its reason (of the venue's API: Rejected and its kinds).
+            OrderOutcomeUnknown: no answer came; the venue may have it: `order` tells, or the same `salt` again.
             NoGateway
         """
         gateway = self.gateway
-        signed = await self.sign_order(
-            market,
-            side,
-            size,
-            price,
+        new = NewOrder(
+            market=market,
+            side=Side(side),
+            size=size,
+            price=price,
             reduce_only=reduce_only,
             post_only=post_only,
             expiry=expiry,
             max_fee_bps=max_fee_bps,
             salt=salt,
+            client_order_id=client_order_id,
+            time_in_force=TimeInForce(time_in_force),
+            self_trade=SelfTrade(self_trade),
+            trigger=trigger,
         )
+        if not isinstance(gateway, AsyncVenueClient):
+            return await self._submit(gateway, new)
+        return ack_of(await gateway.place(await self._request(new)))
+
+    async def place_batch(self, orders: Sequence[NewOrder]) -> Sequence[OrderAck | VenueError]:
+        """Places up to 50 orders in one request, one after the other; each has its own result, an order or the error
+        that it met.
+
+        Raises:
+            ValueError: none, or more than 50.
+            UnknownMarket, OffStep, BadAmount: nothing was sent.
+            OrderOutcomeUnknown: no answer came; each of them may be there.
+            NoGateway
+        """
+        venue = self.venue
+        found = await venue.place_batch([await self._request(new) for new in orders])
+        return [result if isinstance(result, VenueError) else ack_of(result) for result in found]
+
+    async def modify(
+        self,
+        order: OrderAck | int | str,
+        *,
+        size: Amount | None = None,
+        price: Amount | None = None,
+        client_order_id: str | None = None,
+    ) -> OrderAck:
+        """Changes what rests of an order. A smaller `size` alone keeps its place in the queue; anything else is a new
+        signed order in its stead, in one step. The old signature stays good on chain until `cancel_on_chain`.
+
+        Args:
+            order: what `place` gave, its hash, or its client order id.
+            size: the whole size, what is filled included, base asset; None: as it is.
+            price: None: as it is.
+            client_order_id: of the new order, if there is one.
+
+        Raises:
+            ValueError: nothing is to be changed.
+            OrderUnknown, OrderEnded, Rejected, OffStep, BadAmount
+            NoAnswer: what became of it is not known; `order` tells.
+            NoGateway
+        """
+        venue = self.venue
+        if size is None and price is None:
+            raise ValueError("nothing is to be changed: give size= or price=")
+        old = await venue.view(order)
+        info = self.deployment.market(old.market)
+        units = size_in_lots(old.size if size is None else size, info.lot_size)
+        if price is None and from_size(units) < old.size:
+            return ack_of(await venue.modify(old.order_hash, ModifyRequest(size=from_size(units))))
+        filled = to_size(old.filled) + to_size(old.matched)
+        if units <= filled:
+            raise BadAmount(f"size {from_size(units)} is no more than what is filled: cancel the order instead")
+        new = NewOrder(
+            market=old.market,
+            side=old.side,
+            size=from_size(units - filled),
+            price=old.price if price is None else price,
+            reduce_only=old.reduce_only,
+            post_only=old.post_only,
+            expiry=old.expiry,
+            max_fee_bps=old.signed.order.max_fee_bps,
+            client_order_id=client_order_id,
+            time_in_force=old.time_in_force,
+            self_trade=old.self_trade,
+            trigger=old.trigger,
+        )
+        request = ModifyRequest(replacement=await self._request(new))
+        return ack_of(await venue.modify(old.order_hash, request))
+
+    async def _request(self, new: NewOrder) -> PlaceRequest:
+        kind, price, force = OrderKind.LIMIT, new.price, new.time_in_force
+        if price is None:
+            kind, force = OrderKind.MARKET, TimeInForce.IOC
+            price = await self._edge(new)
+        return PlaceRequest(
+            signed=await self._signed(new, price),
+            client_order_id=new.client_order_id,
+            kind=kind,
+            time_in_force=force,
+            self_trade=new.self_trade,
+            trigger=new.trigger,
+        )
+
+    async def _edge(self, new: NewOrder) -> Decimal:
+        """The worst price at which a fill could be now: the limit that a market order signs."""
+        tick = from_price(self.deployment.market(new.market).tick_size)
+        now = await self.venue.market(new.market)
+        is_buy = Side(new.side).is_buy
+        edge = now.band_high if is_buy else now.band_low
+        if edge is None:
+            raise NoBand(f"{new.market} has no price to trade at now ({now.status}): give a limit")
+        return round_to(edge, tick, "down" if is_buy else "up")
+
+    async def _submit(self, gateway: OrderGateway, new: NewOrder) -> OrderAck:
+        if new.price is None or new.is_special:
+            raise NoGateway("only the venue's API takes more than plain limit orders: connect with venue=URL")
+        signed = await self._signed(new, new.price)
         try:
             return await gateway.submit(signed)
         except (ConnectionError, TimeoutError) as error:
             raise OrderOutcomeUnknown(signed.order.hash(self.deployment.l2_chain_id), signed, error) from error
 
-    async def order(self, order: OrderAck | int) -> OrderAck:
-        """The order as the venue has it now, by what `place` gave or by its hash.
+    async def _signed(self, new: NewOrder, price: Amount) -> SignedOrder:
+        return await self.sign_order(
+            new.market,
+            new.side,
+            new.size,
+            price,
+            reduce_only=new.reduce_only,
+            post_only=new.post_only,
+            expiry=new.expiry,
+            max_fee_bps=new.max_fee_bps,
+            salt=new.salt,
+        )
+
+    async def order(self, order: OrderAck | int | str) -> OrderAck:
+        """The order as the venue has it now, by what `place` gave, by its hash, or by its client order id.
 
         Raises:
             UnknownOrder: the venue has none.
         """
+        if isinstance(order, str):
+            return ack_of(await self.venue.view(order))
         return await self.gateway.order(_hash_of(order))
+
+    async def open_orders(self, market: str | None = None) -> Sequence[OrderAck]:
+        """What rests, waits for its trigger or for settlement, newest first; of one market or of all.
+
+        Raises:
+            NoGateway
+        """
+        return [ack_of(view) for view in await self.venue.orders(market, "open")]
 
     async def settled(self, order: OrderAck | int, timeout: float | None = None) -> OrderAck:
         """Waits until nothing of the order waits for its settlement.
