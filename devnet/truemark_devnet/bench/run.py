@@ -26,6 +26,8 @@ FIGURES = {
     "screen": "screen",
     "round_gas": "round_gas",
     "liquidate": "liquidate",
+    "settle": "settle",
+    "venue": "venue",
 }
 
 
