@@ -25,8 +25,8 @@ async def stage(built: Build) -> AsyncIterator[Stage]:
         yield ready
 
 
-def live(stage: Stage, least: int, lives: int, settled: int = 0, liquidated: int = 0) -> Tally:
-    """Lives until so many actions are done, and so many fills and liquidations among them.
+def live(stage: Stage, least: int, lives: int, **wanted: int) -> Tally:
+    """Lives until so many actions are done, and each event that is wanted was seen so often.
 
     TRUEMARK_SEED=number has them again as they were.
 
@@ -47,8 +47,8 @@ def live(stage: Stage, least: int, lives: int, settled: int = 0, liquidated: int
     tally = Tally()
     turn = 0
     with ThreadPoolExecutor(max_workers=1) as pool:
-        # How many fills and liquidations there are in so many actions is chance: lives go on until there are enough.
-        while tally.actions < least or tally.settled < settled or tally.liquidated < liquidated:
+        # What there is in so many actions is chance: lives go on until there is enough.
+        while tally.actions < least or any(tally.events[name] < number for name, number in wanted.items()):
             assert tally.actions < 4 * least, f"too little happens in these lives: {tally}"
             machine = type("Life", (Life,), {"stage": stage, "tally": tally, "pool": pool})
             try:
@@ -68,10 +68,10 @@ def test_contracts_do_what_the_model_does(stage: Stage) -> None:
 @pytest.mark.node
 @pytest.mark.deep
 def test_contracts_do_what_the_model_does_in_two_thousand_actions(stage: Stage) -> None:
-    live(stage, least=2_000, lives=10, settled=50, liquidated=2)
+    live(stage, least=2_000, lives=10, FillSettled=50, Liquidated=2)
 
 
 @pytest.mark.node
 @pytest.mark.prove
 def test_contracts_do_what_the_model_does_in_fifty_thousand_actions(stage: Stage) -> None:
-    live(stage, least=50_000, lives=50, settled=1_000, liquidated=50)
+    live(stage, least=50_000, lives=50, FillSettled=1_000, Liquidated=50)
