@@ -7,14 +7,15 @@ may be refused in the name of any of them, so the model says nothing of the orde
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from truemark_devnet.profile import MarketProfile, OutflowParams, VenueParams
+from truemark_devnet.profile import MarketProfile, OutflowParams, VenueParams, WaterfallParams
 
 from tests.model.margin import Account, Basis, Margin, Position, Quote, healthier, margin, pending
 from tests.model.numbers import BPS, COLLATERAL, down, up, within
 from tests.model.oracle import Oracle
+from tests.model.storm import Losses, Storm
 
 MODES = ("Halted", "CancelOnly", "PostOnly", "Full")
 #: What each mode allows, the table of the design.
@@ -81,6 +82,9 @@ class Ledger:
     funding: int = 0
     pending: int = 0
 
+    def copy(self) -> Ledger:
+        return replace(self)
+
 
 class Clearinghouse:
     """
@@ -89,7 +93,12 @@ class Clearinghouse:
     """
 
     def __init__(
-        self, oracle: Oracle, markets: Sequence[MarketProfile], params: VenueParams, outflow: OutflowParams
+        self,
+        oracle: Oracle,
+        markets: Sequence[MarketProfile],
+        params: VenueParams,
+        waterfall: WaterfallParams,
+        outflow: OutflowParams,
     ) -> None:
         self.oracle = oracle
         self.markets = list(markets)
@@ -111,6 +120,14 @@ class Clearinghouse:
         self.left: tuple[Fraction, int] = (Fraction(0), 0)
         #: Tokens that were sent here without a deposit.
         self.unbooked = 0
+        self.storm = Storm(waterfall, len(markets))
+        self.losses = Losses(waterfall)
+        #: What others paid because accounts were worth less than nothing.
+        self.bad_debt = {"vault": 0, "insurance": 0, "deleveraged": 0}
+        #: When an account was seen under water by the backstop.
+        self.seen: dict[str, int] = {}
+        #: Markets of whose funding a seal is broken.
+        self.broken: set[int] = set()
 
     # Reading
 
@@ -127,12 +144,18 @@ class Clearinghouse:
 
     def quotes(self) -> dict[int, Quote]:
         return {
-            number: Quote(params, self.oracle.markets[number], self.index[number])
+            number: Quote(params, self.oracle.markets[number], self.index[number], number in self.broken)
             for number, params in enumerate(self.markets)
         }
 
     def margin(self, account: Account, basis: Basis, now: int, excused: Collection[int] = ()) -> Margin:
         return margin(account, self.quotes(), basis, now, excused)
+
+    def is_valid(self, market: int, now: int) -> bool:
+        return market not in self.broken and self.oracle.markets[market].is_valid(now)
+
+    def holds_broken(self, account: Account) -> bool:
+        return not self.broken.isdisjoint(account.positions)
 
     def in_grace(self, market: int, now: int) -> bool:
         """Whether the market became Valid again so lately that nobody is liquidated for it."""
@@ -146,6 +169,18 @@ class Clearinghouse:
 
     def market_of(self, name: str) -> int | None:
         return next((number for number, market in enumerate(self.markets) if market.name == name), None)
+
+    # The storm bucket
+
+    def ration_left(self, market: int, now: int) -> int:
+        return self.storm.left(market, self.interest(market)[0], self.oracle.markets[market].price, now)
+
+    def ration(self, market: int, notional: int, now: int, *, short: bool) -> bool:
+        """Books what changed hands; a second dry market stops the venue. Whether this one went dry by it."""
+        went_dry = self.storm.use(market, notional, now, short=short)
+        if went_dry and len(self.storm.dry(now)) > 1:
+            self.lower_to("CancelOnly", now)
+        return went_dry
 
     # Funding
 
@@ -426,7 +461,7 @@ class Clearinghouse:
             action = "fill that posts"
         else:
             action = "fill that opens"
-        if action != "fill that reduces" and not mark.is_valid(now):
+        if action != "fill that reduces" and not self.is_valid(market, now):
             reasons.add("FILL: market is not valid")
         if not self.allows(action, now):
             reasons.add("MODE: fill not allowed")

@@ -9,6 +9,8 @@ from tests.model.clearinghouse import MODES
 from tests.model.vault import VIRTUAL_ASSETS, VIRTUAL_SHARES
 from tests.model.world import ACCOUNTS, View, World
 
+#: Actions that carry the epoch.
+OF_AN_EPOCH = ("Report", "Settle", "Withdraw", "Escape", "Liquidate", "Backstop", "Deleverage", "ToL1")
 Views = Mapping[View, Any]
 
 
@@ -46,10 +48,13 @@ def broken_by_step(world: World, action: Any, before: Views, after: Views, *, ac
         return broken
     kind = type(action).__name__
     epochs = before["epochs",]
-    if kind in ("Report", "Settle", "Withdraw", "Escape", "Liquidate", "ToL1") and action.epoch not in epochs:
+    if (
+        kind in ("Report", "Settle", "Withdraw", "Escape", "Liquidate", "Backstop", "Deleverage", "ToL1")
+        and action.epoch not in epochs
+    ):
         broken.append(f"epoch {action.epoch} was accepted in {epochs}")
-    if kind == "Liquidate":
-        broken += _liquidated(action.sender, before, after)
+    if kind in ("Liquidate", "Backstop", "Deleverage"):
+        broken += _liquidated(action, before, after)
     if kind in ("VaultEnter", "VaultLeave", "FromL1"):
         (assets, shares), (assets_after, shares_after) = before["vault",], after["vault",]
         worth = (assets + VIRTUAL_ASSETS) * (shares_after + VIRTUAL_SHARES)
@@ -65,13 +70,31 @@ def broken_by_step(world: World, action: Any, before: Views, after: Views, *, ac
     return broken
 
 
-def _liquidated(caller: str, before: Views, after: Views) -> list[str]:
-    """Whoever lost some of a position was under water at the last good marks."""
+def _liquidated(action: Any, before: Views, after: Views) -> list[str]:
+    """Whoever lost some of a position was under water at the last good marks, or the other side of one who was; what
+    changes hands is rationed, and insurance gives no more than it has."""
     broken = []
+    kind = type(action).__name__
+    takers = {"Liquidate": (action.sender,), "Backstop": ("vault",)}.get(kind) or action.others
     for name in ACCOUNTS:
-        value, maintenance, _ = before["margin", name]
-        if name != caller and before["account", name] != after["account", name] and value >= maintenance:
-            broken.append(f"{name} was healthy and is liquidated")
+        if before["account", name] == after["account", name]:
+            continue
+        (value, maintenance, _), (value_after, maintenance_after, _) = before["margin", name], after["margin", name]
+        if name not in takers and value >= maintenance:
+            broken.append(f"{name} was healthy and lost a position")
+        healthy = value_after >= maintenance_after
+        healthier = maintenance_after < maintenance and value_after * maintenance >= value * maintenance_after
+        if kind == "Deleverage" and name in takers and not healthy and not healthier:
+            broken.append(f"{name} is neither healthy nor healthier")
+    broken += [
+        f"more than the ration of market {view[1]} changed hands"
+        for view in before
+        if view[0] == "storm" and after[view][0] > max(before[view][0], before[view][1])
+    ]
+    if kind != "Liquidate" and after["ledger",][1] < min(0, before["ledger",][1]):
+        broken.append("insurance gave more than it had")
+    if after["losses",][1] < 0:
+        broken.append("the vault lost more than its cap")
     return broken
 
 

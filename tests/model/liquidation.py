@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from tests.model.clearinghouse import Clearinghouse
 from tests.model.margin import Account, Basis, Margin, Position, healthier, pending
 from tests.model.numbers import BPS, COLLATERAL, USD, down, up
+from tests.model.storm import NOTHING_LEFT, fitting
 
 #: The ratio V/R that a liquidation wants to reach.
 TARGET = (111, 100)
@@ -40,7 +41,7 @@ def liquidate(house: Clearinghouse, caller: str, request: Request, now: int) -> 
     if request.market >= len(house.markets):
         return reasons | {"LIQUIDATION: unknown market"}, None
     mark = house.oracle.markets[request.market]
-    if not mark.is_valid(now):
+    if not house.is_valid(request.market, now):
         reasons.add("LIQUIDATION: market not valid")
     if now < house.full_since + house.params.grace_secs:
         reasons.add("LIQUIDATION: venue in grace")
@@ -51,23 +52,32 @@ def liquidate(house: Clearinghouse, caller: str, request: Request, now: int) -> 
     position = account.position(request.market)
     if position.size == 0:
         return reasons | {"LIQUIDATION: no position"}, None
-    held = [house.oracle.markets[number] for number in account.positions]
-    if any(other.is_valid(now) and other.checkpoint[0] == 0 for other in held):
+    if house.holds_broken(account):
+        return reasons | {"FUNDING: broken"}, None
+    held = [house.oracle.markets[number] for number in account.positions if house.is_valid(number, now)]
+    if any(other.checkpoint[0] == 0 for other in held):
         reasons.add("LIQUIDATION: no checkpoint")
-    settled, funding = _settled(house, account, request.market)
-    at_marks = _seen(house, settled, request.market, Basis.FAVOURABLE, now)
+    patient, funding = settled(house, account, request.market)
+    at_marks = _seen(house, patient, request.market, Basis.FAVOURABLE, now)
     if at_marks.value < 0:
         reasons.add("LIQUIDATION: value below zero")
     elif at_marks.meets_maintenance:
         reasons.add("LIQUIDATION: healthy")
-    if _seen(house, settled, request.market, Basis.CHECKPOINT, now).meets_maintenance:
+    if _seen(house, patient, request.market, Basis.CHECKPOINT, now).meets_maintenance:
         reasons.add("LIQUIDATION: was healthy")
     if reasons or at_marks.maintenance == 0:
         return reasons, None
 
-    deal = _strike(house, settled, request, at_marks, now)
+    deal = _strike(house, patient, request, at_marks, now)
     if deal.size == 0:
         return {"LIQUIDATION: nothing to take"}, None
+    left, lot = house.ration_left(request.market, now), house.markets[request.market].lot_size
+    fits = fitting(deal.size, abs(position.size), lot, mark.price, left)
+    if fits == 0:
+        return {NOTHING_LEFT}, None
+    short = fits < deal.size
+    if short:
+        deal = _deal(house, patient, request.market, fits, at_marks, now)
     if not deal.margin.meets_maintenance and not healthier(at_marks, deal.margin):
         reasons.add("LIQUIDATION: not healthier")
     notional = deal.size * mark.price
@@ -81,13 +91,15 @@ def liquidate(house: Clearinghouse, caller: str, request: Request, now: int) -> 
     if reasons:
         return reasons, None
 
-    after = settled.copy()
-    _transfer(after, request.market, position.size > 0, deal.size, mark.price)
+    after = patient.copy()
+    transfer(after, request.market, position.size > 0, deal.size, mark.price)
     after.collateral -= deal.discount + deal.penalty
     house.accounts[request.account] = after
     house.accounts[caller] = taker
     house.ledger.insurance += deal.penalty + up(notional, COLLATERAL) - down(notional, COLLATERAL)
     house.ledger.funding -= funding + taker_funding
+    house.seen.pop(request.account, None)
+    house.ration(request.market, notional, now, short=short)
     return set(), deal
 
 
@@ -97,17 +109,17 @@ def _seen(house: Clearinghouse, account: Account, market: int, basis: Basis, now
     return house.margin(account, basis, now, excused)
 
 
-def _settled(house: Clearinghouse, account: Account, market: int) -> tuple[Account, int]:
+def settled(house: Clearinghouse, account: Account, market: int) -> tuple[Account, int]:
     """The account with the funding of one market settled, and how much that was."""
     position = account.position(market)
     funding = down(pending(position, house.index[market]), COLLATERAL)
-    settled = account.copy()
-    settled.collateral += funding
-    settled.put(market, Position(position.size, house.index[market]))
-    return settled, funding
+    after = account.copy()
+    after.collateral += funding
+    after.put(market, Position(position.size, house.index[market]))
+    return after, funding
 
 
-def _transfer(account: Account, market: int, was_long: bool, size: int, price: int) -> None:
+def transfer(account: Account, market: int, was_long: bool, size: int, price: int) -> None:
     """Out of the account's position at the mark: it gets rounded down, it pays rounded up."""
     held = account.position(market)
     if was_long:
@@ -118,12 +130,12 @@ def _transfer(account: Account, market: int, was_long: bool, size: int, price: i
         account.put(market, Position(held.size + size, held.index))
 
 
-def _strike(house: Clearinghouse, settled: Account, request: Request, before: Margin, now: int) -> Deal:
+def _strike(house: Clearinghouse, patient: Account, request: Request, before: Margin, now: int) -> Deal:
     params, price = house.markets[request.market], house.oracle.markets[request.market].price
-    whole = abs(settled.position(request.market).size)
+    whole = abs(patient.position(request.market).size)
 
     def at(size: int) -> Deal:
-        return _deal(house, settled, request.market, size, before, now)
+        return _deal(house, patient, request.market, size, before, now)
 
     if whole * price < params.dust_usd * USD:
         wanted = whole
@@ -139,21 +151,21 @@ def _reaches(margin: Margin) -> bool:
     return margin.value * TARGET[1] >= margin.maintenance * TARGET[0]
 
 
-def _deal(house: Clearinghouse, settled: Account, market: int, size: int, before: Margin, now: int) -> Deal:
+def _deal(house: Clearinghouse, patient: Account, market: int, size: int, before: Margin, now: int) -> Deal:
     """The costs of a size: the discount first, then the penalty, as configured or as much as keeps V/R from falling."""
     params, price = house.markets[market], house.oracle.markets[market].price
-    after = settled.copy()
-    _transfer(after, market, settled.position(market).size > 0, size, price)
+    after = patient.copy()
+    transfer(after, market, patient.position(market).size > 0, size, price)
     moved = _seen(house, after, market, Basis.FAVOURABLE, now)
     least = up(before.value * moved.maintenance, before.maintenance) if moved.maintenance else 0
     room = max(0, moved.value - least)
-    discount, room = _cost(size * price, params.discount_bps, room)
-    penalty, _ = _cost(size * price, params.penalty_bps, room)
+    discount, room = cost(size * price, params.discount_bps, room)
+    penalty, _ = cost(size * price, params.penalty_bps, room)
     value = moved.value - (discount + penalty) * COLLATERAL
     return Deal(size, discount, penalty, Margin(value, moved.initial, moved.maintenance))
 
 
-def _cost(notional: int, bps: int, room: int) -> tuple[int, int]:
+def cost(notional: int, bps: int, room: int) -> tuple[int, int]:
     """In collateral, rounded down, and the room that is left."""
     cost = down(min(notional * bps // BPS, room), COLLATERAL)
     return cost, room - cost * COLLATERAL
@@ -164,7 +176,9 @@ def _taker(
 ) -> tuple[Account, int, set[str]]:
     """The caller with the position: it must meet initial margin, and the cap where its own grows."""
     params, price = house.markets[market], house.oracle.markets[market].price
-    after, funding = _settled(house, house.account(caller), market)
+    if house.holds_broken(house.account(caller)):
+        return house.account(caller), 0, {"FUNDING: broken"}
+    after, funding = settled(house, house.account(caller), market)
     held = after.position(market)
     notional = deal.size * price
     size = held.size + (deal.size if was_long else -deal.size)

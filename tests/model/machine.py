@@ -14,9 +14,10 @@ from tests.model.deeds.prices import Prices
 from tests.model.deeds.trading import Trading
 from tests.model.deeds.vault import Vault
 from tests.model.deeds.venue import Venue
+from tests.model.deeds.waterfall import Waterfall
 
 __all__ = ["Life", "Tally"]
 
 
-class Life(Prices, Trading, Liquidations, Money, Venue, Bridge, Vault):
+class Life(Prices, Trading, Liquidations, Money, Venue, Bridge, Vault, Waterfall):
     """All that can happen, in one life."""

@@ -73,6 +73,11 @@ class Quote:
     params: MarketProfile
     mark: Market
     index: int
+    #: A seal of its funding is broken: not Valid, and what it owes is not known.
+    broken: bool = False
+
+    def is_valid(self, now: int) -> bool:
+        return not self.broken and self.mark.is_valid(now)
 
 
 def requirement(value: int, market: MarketProfile) -> tuple[int, int]:
@@ -100,9 +105,9 @@ def margin(
     initial = maintenance = 0
     for number, position in account.positions.items():
         quote = quotes[number]
-        valid = quote.mark.is_valid(now)
+        valid = quote.is_valid(now)
         price = _price(quote.mark, position.size, valid, basis, now)
-        value += position.size * price + pending(position, quote.index)
+        value += position.size * price + (0 if quote.broken else pending(position, quote.index))
         if number not in excused and (valid or basis in (Basis.MARK, Basis.WORST)):
             more = requirement(abs(position.size) * price, quote.params)
             initial, maintenance = initial + more[0], maintenance + more[1]

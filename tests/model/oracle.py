@@ -72,8 +72,8 @@ class Market:
         return self.read(now) == "Valid"
 
     def prices(self, now: int) -> set[int]:
-        """Every price that the market might have: the mark while Valid, else also the candidate and the anchor."""
-        if self.is_valid(now):
+        """Every price that the market might have: the mark while Valid or Settled, else candidate and anchor too."""
+        if self.is_valid(now) or self.status == "Settled":
             return {self.price}
         return {price for price in (self.price, self.candidate, self.anchor) if price}
 

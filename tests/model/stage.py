@@ -30,8 +30,8 @@ from tests.model.world import REPORTERS, TRADERS, World
 START = 1_768_773_600
 #: The markets of the model, in the order of their indices; the profile's others are left out.
 MARKETS = ("BTC-USD-PERP", "ETH-USD-PERP", "SOL-USD-PERP")
-#: 1e-6 USD: of each trader's margin, of its wallet, and of the liquidator's margin.
-MARGIN, WALLET, RICH = 3_000 * 10**6, 5_000 * 10**6, 100_000 * 10**6
+#: 1e-6 USD: of each trader's margin, of its wallet, of the liquidator's margin, and of the vault.
+MARGIN, WALLET, RICH, VAULT = 3_000 * 10**6, 5_000 * 10**6, 100_000 * 10**6, 8_000 * 10**6
 _L1_DEPOSITOR = 0xD0
 
 
@@ -145,8 +145,9 @@ def _open(stage: Stage) -> None:
         amount = RICH if name == "liquidator" else MARGIN
         stage.do(FromL1(_L1_DEPOSITOR, 1, name, amount, nonce))
         nonce += 1
-    # Checkpoints, and past the grace time.
-    for _ in range(3):
+    stage.do(FromL1(_L1_DEPOSITOR, 2, "liquidator", VAULT, nonce))
+    # Checkpoints, past the grace time, and past the storm window that opened with the listing.
+    for _ in range(8):
         world.now += 6
         round_of(stage)
 

@@ -46,7 +46,7 @@ class Storm:
         return max(0, self.limit(interest, price) - self.window(market, now).used)
 
     def use(self, market: int, notional: int, now: int, *, short: bool) -> bool:
-        """Books what changed hands; `short`: it was less than it should have been. Whether the market went dry by it."""
+        """Books what changed hands; `short`: less than should have. Whether the market went dry by it."""
         before = self.window(market, now)
         since = now if before.since is None else before.since
         self._windows[market] = Window(before.used + notional, since, before.dry or short)

@@ -52,9 +52,7 @@ class Vault:
 
     def is_open(self, now: int) -> bool:
         held = self.house.account(NAME).positions
-        return self.house.allows("vault", now) and all(
-            self.house.oracle.markets[market].is_valid(now) for market in held
-        )
+        return self.house.allows("vault", now) and all(self.house.is_valid(market, now) for market in held)
 
     def claimable(self, controller: str, now: int) -> int:
         return sum(request.shares for request in self._claimable(controller, now))

@@ -13,7 +13,7 @@ from typing import Any
 
 from tests.model.clearinghouse import Clearinghouse
 from tests.model.liquidation import cost, settled, transfer
-from tests.model.margin import Account, Basis, Margin, healthier
+from tests.model.margin import Account, Basis, Margin, Position, healthier
 from tests.model.numbers import COLLATERAL, down, up
 from tests.model.storm import NOTHING_LEFT, fitting
 
@@ -125,7 +125,7 @@ def backstop(house: Clearinghouse, caller: str, name: str, epoch: int, now: int)
 
 
 def _sighting(house: Clearinghouse, name: str, now: int) -> int | None:
-    """When the account was seen under water: it counts if everybody could act since, and lapses after twice the time."""
+    """When it was seen under water: that counts if everybody could act since, and lapses after twice the time."""
     since = house.seen.get(name, 0)
     markets = [house.oracle.markets[number].valid_since for number in house.account(name).positions]
     reopened = max([house.full_since, *markets]) + house.params.grace_secs
@@ -225,7 +225,7 @@ def offer_to_vault(
     held = abs(taker.position(market).size)
     is_long = patient.position(market).size > 0
     after = _given(patient, market, is_long, part, price)
-    taker = _taken(taker, market, is_long, part, price, part.discount - from_vault)
+    taker = _taken(house, taker, market, is_long, part, part.discount - from_vault)
     grown = abs(taker.position(market).size)
     if grown > held and grown > params.max_position:
         reasons.add("CAP: position")
@@ -275,12 +275,12 @@ def _given(patient: Account, market: int, is_long: bool, part: Part, price: int)
     return after
 
 
-def _taken(taker: Account, market: int, was_long: bool, part: Part, price: int, cash: int) -> Account:
+def _taken(house: Clearinghouse, taker: Account, market: int, was_long: bool, part: Part, cash: int) -> Account:
     """The one who gets it: pays rounded up, is paid rounded down."""
     after = taker.copy()
-    held, notional = after.position(market), part.size * price
+    held, notional = after.position(market).size, part.size * house.oracle.markets[market].price
     after.collateral += cash + (-up(notional, COLLATERAL) if was_long else down(notional, COLLATERAL))
-    after.put(market, type(held)(held.size + (part.size if was_long else -part.size), held.index))
+    after.put(market, Position(held + (part.size if was_long else -part.size), house.index[market]))
     return after
 
 
@@ -306,9 +306,11 @@ def deleverage(
         reasons.add("ACCESS: not the operator")
     account = house.account(name)
     position = account.position(market)
+    if market < len(house.markets):
+        reasons |= market_refusals(house, market, now)
     if position.size == 0:
         return reasons | {"DELEVERAGE: no position"}, []
-    reasons |= market_refusals(house, market, now) | diagnosis_refusals(house, account, now)
+    reasons |= diagnosis_refusals(house, account, now)
     if reasons:
         return reasons, []
     marks, then = seen(house, account, Basis.FAVOURABLE, now), seen(house, account, Basis.CHECKPOINT, now)
@@ -368,7 +370,7 @@ def _closed(
             return
         part = part_of(house, patient, market, min(allowed, abs(theirs)), now)
         before = house.margin(counterparty, Basis.MARK, now)
-        after = _taken(counterparty, market, is_long, part, price, -part.relief)
+        after = _taken(house, counterparty, market, is_long, part, -part.relief)
         margin = house.margin(after, Basis.MARK, now)
         rank = TOP if before.value <= 0 else min(TOP, before.maintenance * PARTS // before.value)
         reasons = _worse_refusals(house, patient, part, now)

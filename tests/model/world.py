@@ -30,7 +30,7 @@ class World:
         self.now = now
         guards = [market.guard for market in profile.markets]
         self.oracle = Oracle(guards, REPORTERS, profile.oracle.quorum, profile.oracle.max_silence)
-        self.house = Clearinghouse(self.oracle, profile.markets, profile.venue, profile.outflow)
+        self.house = Clearinghouse(self.oracle, profile.markets, profile.venue, profile.waterfall, profile.outflow)
         self.vault = Vault(self.house, profile.vault.lock_secs)
         self.bridge = Bridge()
         #: Tokens of each, 1e-6 USD.
@@ -57,7 +57,11 @@ class World:
             found["pending", name] = house.pending.get(name, 0)
             margin = house.margin(account, Basis.MARK, now)
             found["margin", name] = (margin.value, margin.maintenance, margin.initial)
+            found["seen", name] = house.seen.get(name, 0)
         for number, market in enumerate(self.oracle.markets):
+            window = house.storm.window(number, now)
+            limit = house.storm.limit(house.interest(number)[0], market.price)
+            found["storm", number] = (window.used, limit, window.dry)
             found["mark", number] = (
                 market.read(now),
                 market.price,
@@ -74,13 +78,15 @@ class World:
         found["ledger",] = (ledger.total, ledger.insurance, ledger.fees, ledger.funding, ledger.pending)
         level = house.level(now)
         found["outflow",] = (int(level), int(house.outflow.outflow_limit - level))
+        found["losses",] = (house.losses.params.loss_cap - house.losses.room(now), house.losses.room(now))
+        found["bad debt",] = tuple(house.bad_debt.values())
         found["mode",] = house.effective_mode(now)
         found["epochs",] = (self.oracle.epoch, house.epoch, self.bridge.epoch)
         for name in WALLETS:
             found["wallet", name] = self.wallets.get(name, 0)
         found["supply",] = sum(self.wallets.values())
         found["vault",] = (self.vault.assets(now), self.vault.supply)
-        for name in (*TRADERS, vaults.NAME):
+        for name in (*TRADERS, "liquidator", vaults.NAME):
             found["shares", name] = self.vault.shares.get(name, 0)
         for number, request in self.vault.requests.items():
             found["redemption", number] = (request.controller, request.owner, request.shares, request.claimable_at)

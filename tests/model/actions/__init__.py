@@ -5,7 +5,7 @@
 
 from tests.model.actions.base import Action, Book, Expected, Message, Step
 from tests.model.actions.bridge import ClaimParked, FromL1, ReturnParked, ToL1
-from tests.model.actions.liquidation import Liquidate
+from tests.model.actions.liquidation import Backstop, Deleverage, Liquidate
 from tests.model.actions.money import (
     BookSurplus,
     CollectFees,
@@ -25,6 +25,7 @@ from tests.model.actions.venue import NewEpoch, SetMode
 __all__ = [
     "Action",
     "Approve",
+    "Backstop",
     "Book",
     "BookSurplus",
     "Cancel",
@@ -32,6 +33,7 @@ __all__ = [
     "ClaimParked",
     "CollectFees",
     "Credit",
+    "Deleverage",
     "Deposit",
     "Donate",
     "Escape",

@@ -10,6 +10,8 @@ from truemark.transactions import Call
 
 from tests.model.actions.base import Book, Expected, refused
 from tests.model.liquidation import Request, liquidate
+from tests.model.storm import NOTHING_LEFT
+from tests.model.waterfall import backstop, deleverage
 from tests.model.world import World
 
 
@@ -33,6 +35,11 @@ class Liquidate:
             return refused(reasons)
         events: list[tuple[str, Mapping[str, Any]]] = []
         for request in self.requests:
+            if house.mode != "Full":
+                # One before it made a second market dry.
+                stopped = {"market": request.market, "reason": frozenset({"MODE: not allowed"})}
+                events.append(("LiquidationRefused", stopped))
+                continue
             was_long = house.account(request.account).position(request.market).size > 0
             why, deal = liquidate(house, self.sender, request, now)
             if deal is not None:
@@ -45,7 +52,10 @@ class Liquidate:
                     "requirement_after": deal.margin.maintenance,
                 }
                 events.append(("Liquidated", told))
-            elif self.many:
+                continue
+            went_dry = why == {NOTHING_LEFT} and house.ration(request.market, 0, now, short=True)
+            # A revert would undo the mark that the market is dry.
+            if self.many or went_dry:
                 events.append(("LiquidationRefused", {"market": request.market, "reason": frozenset(why)}))
             else:
                 return refused(why)
@@ -64,3 +74,36 @@ class Liquidate:
         if self.many:
             return book.call("Clearinghouse", "liquidate_many", self.epoch, requests)
         return book.call("Clearinghouse", "liquidate", self.epoch, requests[0])
+
+
+@dataclass(frozen=True)
+class Backstop:
+    sender: str
+    epoch: int
+    account: str
+
+    def apply(self, world: World) -> Expected:
+        reasons, events = backstop(world.house, self.sender, self.account, self.epoch, world.now)
+        return refused(reasons) if reasons else Expected(events=tuple(events))
+
+    def encode(self, book: Book) -> Call:
+        return book.call("Clearinghouse", "backstop", self.epoch, book.address(self.account))
+
+
+@dataclass(frozen=True)
+class Deleverage:
+    sender: str
+    epoch: int
+    account: str
+    market: int
+    others: tuple[str, ...]
+
+    def apply(self, world: World) -> Expected:
+        reasons, events = deleverage(
+            world.house, self.sender, self.account, self.market, self.others, self.epoch, world.now
+        )
+        return refused(reasons) if reasons else Expected(events=tuple(events))
+
+    def encode(self, book: Book) -> Call:
+        others = [book.address(other) for other in self.others]
+        return book.call("Clearinghouse", "deleverage", self.epoch, book.address(self.account), self.market, others)

@@ -50,6 +50,8 @@ class Tally:
     #: How often each event of the model was due, and each kind of action accepted.
     events: Counter[str] = field(default_factory=Counter)
     done: Counter[str] = field(default_factory=Counter)
+    #: Why actions of each kind were refused.
+    reasons: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def count(self, step: Step) -> None:
         self.actions += 1
@@ -57,6 +59,7 @@ class Tally:
         self.events.update(name for name, _ in step.expected.events)
         if not step.expected.refusals:
             self.done[type(step.action).__name__] += 1
+        self.reasons.update((type(step.action).__name__, reason) for reason in step.expected.refusals)
 
     def __str__(self) -> str:
         parts = [f"{name} {number}" for name, number in sorted((self.events + self.done).items())]
@@ -97,8 +100,10 @@ class Doing(RuleBasedStateMachine):
         self.orders: list[Order] = []
         self.salts = count(1)
         self.nonces = count(10_000)
+        self.turns = count()
         self.waiting: list[Step] = []
         self.running: Future[None] | None = None
+        self.failed = False
 
     @rule(data=st.data())
     def something_happens(self, data: st.DataObject) -> None:
@@ -125,9 +130,14 @@ class Doing(RuleBasedStateMachine):
     def wait(self) -> None:
         running, self.running = self.running, None
         if running is not None:
+            self.failed = True
             running.result()
+            self.failed = False
 
     def teardown(self) -> None:
+        if self.failed:
+            # The chain stopped in the middle of a batch: what comes after it says nothing.
+            return
         # Nobody has anything pending under this name: it changes nothing, and everything is read after it.
         self.do(act.Credit("liquidator", "liquidator"), whole=True)
         self.wait()
@@ -139,7 +149,11 @@ class Doing(RuleBasedStateMachine):
         """What a reporter sees: the truth, each a little off."""
         return max(1, self.truth[market] + (REPORTERS.index(reporter) - 1) * (self.truth[market] // 20_000))
 
-    def round(self, who: Sequence[str] = REPORTERS, rate: int = 0) -> None:
+    def round(self, who: Sequence[str] = (), rate: int = 0) -> None:
+        """Of those who are named, else of one quorum after the other."""
+        if not who:
+            turn = next(self.turns)
+            who = [REPORTERS[(turn + number) % len(REPORTERS)] for number in range(self.world.oracle.quorum)]
         for reporter in who:
             entries = tuple(
                 Said(market, self.honest(market, reporter), 5, self.world.now, rate)
@@ -203,7 +217,9 @@ class Doing(RuleBasedStateMachine):
     def share(self, whole: int, part: int, more: int) -> int:
         return whole * part // 1000 + (more if part == 1000 else 0)
 
-    def sweep(self, requests: list[Request]) -> act.Liquidate:
+    def sweep_of(self, market: int) -> act.Liquidate:
+        """Everybody who can be liquidated in a market."""
+        requests = [Request(name, market, 2**63 - 1, self.any_price(name, market)) for name in TRADERS]
         return act.Liquidate("liquidator", self.world.house.epoch, tuple(requests))
 
     def any_price(self, name: str, market: int) -> int:

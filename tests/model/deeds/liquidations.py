@@ -8,13 +8,12 @@ from tests.model import actions as act
 from tests.model.deeds.base import EVERYBODY, Doing, deed, markets, parts, traders
 from tests.model.liquidation import Request
 from tests.model.numbers import BPS
-from tests.model.world import TRADERS
 
 
 class Liquidations(Doing):
     @deed(market=markets)
     def liquidate_all(self, market: int) -> None:
-        self.do(self.sweep([Request(name, market, 2**63 - 1, self.any_price(name, market)) for name in TRADERS]))
+        self.do(self.sweep_of(market))
 
     @deed(
         4,

@@ -17,7 +17,7 @@ class Prices(Doing):
     def prices_move(self, secs: int, market: int, bps: int, rate: int) -> None:
         self.pass_time(secs)
         self.move(market, bps)
-        self.round(rate=rate)
+        self.round(REPORTERS, rate)
 
     @deed(
         2,
