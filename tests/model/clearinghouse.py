@@ -7,7 +7,7 @@ may be refused in the name of any of them, so the model says nothing of the orde
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 from truemark_devnet.profile import MarketProfile, OutflowParams, VenueParams, WaterfallParams
@@ -26,6 +26,7 @@ TABLE: Mapping[str, frozenset[str]] = {
     "fill that posts": frozenset({"PostOnly", "Full"}),
     "fill that opens": frozenset({"Full"}),
     "liquidate": frozenset({"Full"}),
+    "settle positions": frozenset({"CancelOnly", "PostOnly", "Full"}),
     "vault": frozenset({"PostOnly", "Full"}),
     "raise fractions": frozenset({"Halted", "CancelOnly"}),
 }
@@ -86,6 +87,20 @@ class Ledger:
         return replace(self)
 
 
+@dataclass
+class Closings:
+    """
+    Attributes:
+        at: by market, the price and the funding index at which positions close; None: funding is not settled.
+        pots: by market, what was paid in less what was paid out.
+        wound_down_at: when a wind-down began.
+    """
+
+    at: dict[int, tuple[int, int | None]] = field(default_factory=dict)
+    pots: dict[int, int] = field(default_factory=dict)
+    wound_down_at: int = 0
+
+
 class Clearinghouse:
     """
     Args:
@@ -126,8 +141,13 @@ class Clearinghouse:
         self.bad_debt = {"vault": 0, "insurance": 0, "deleveraged": 0}
         #: When an account was seen under water by the backstop.
         self.seen: dict[str, int] = {}
-        #: Markets of whose funding a seal is broken.
+        #: Markets of whose funding a seal is broken; the index that a restore goes back to; when it may.
         self.broken: set[int] = set()
+        self.checkpoints = [0] * len(markets)
+        self.restores: dict[int, int] = {}
+        self.closings = Closings()
+        #: What accounts owe to insurance.
+        self.owed: dict[str, int] = {}
 
     # Reading
 
@@ -230,6 +250,10 @@ class Clearinghouse:
             reasons.add("MODE: halted")
         after = self.account(account).copy()
         after.collateral -= amount
+        if self.owed.get(account):
+            reasons.add("MONEY: owes insurance")
+        if self.holds_broken(after):
+            reasons.add("FUNDING: broken")
         if not self.margin(after, Basis.WORST, now).meets_initial:
             reasons.add("MARGIN: below initial")
         return reasons
@@ -273,26 +297,6 @@ class Clearinghouse:
         self.ledger.pending -= amount
         self.pay_out(amount, now)
         return amount
-
-    def escape_refusals(self, account: str, epoch: int, amount: int, now: int) -> set[str]:
-        """Who has nothing open leaves a venue that was Halted for long, whatever the oracle says."""
-        reasons = set()
-        if epoch != self.epoch:
-            reasons.add("EPOCH: another epoch")
-        if self.mode != "Halted":
-            reasons.add("ESCAPE: not halted")
-        if now < self.mode_since + self.outflow.escape_delay:
-            reasons.add("ESCAPE: too early")
-        held = self.pending.get(account, 0)
-        if amount and amount > self.account(account).collateral + held:
-            reasons.add("ESCAPE: more than is left")
-        return reasons | (self.outflow_refusals(amount, now, of_pending=held) if amount else set())
-
-    def escape(self, account: str, amount: int, now: int) -> None:
-        if self.pending.get(account):
-            self.credit(account)
-        if amount:
-            self.withdraw(account, amount, now)
 
     def fund_insurance(self, account: str, amount: int) -> None:
         self.account(account).collateral -= amount
@@ -346,9 +350,18 @@ class Clearinghouse:
             reasons.add("MODE: market not valid")
         if self.unbooked:
             reasons.add("MODE: ledger is not the balance")
+        if self.broken:
+            reasons.add("FUNDING: broken")
+        if self.closings.wound_down_at:
+            reasons.add("MODE: winding down")
         return reasons
 
     def set_mode(self, mode: str, now: int) -> None:
+        if "Full" in (mode, self.mode):
+            # An index that begins or ceases to run leaves a checkpoint.
+            self.checkpoints = [
+                kept if market in self.broken else self.index[market] for market, kept in enumerate(self.checkpoints)
+            ]
         self.mode, self.mode_since = mode, now
         if mode == "Full":
             self.full_since = now
@@ -392,6 +405,10 @@ class Clearinghouse:
         params, mark = self.markets[market], self.oracle.markets[market]
         if mark.price == 0:
             return reasons | {"FILL: no mark"}
+        if mark.status == "Settled":
+            reasons.add("FILL: market is settled")
+        if market in self.broken:
+            reasons.add("FUNDING: broken")
         if fill.size == 0 or fill.size % params.lot_size:
             reasons.add("FILL: not whole lots")
         if fill.price == 0 or fill.price % params.tick_size:
@@ -504,6 +521,8 @@ class Clearinghouse:
             good = now_at.meets_maintenance or healthier(then_at, now_at)
         else:
             good = self.margin(after, Basis.WORST, now).meets_initial
+            if self.holds_broken(before):
+                return Side(after, fee, funding), {"FUNDING: broken"}
         return Side(after, fee, funding), set() if good else {"MARGIN: buyer" if order.is_buy else "MARGIN: seller"}
 
     def _commit(self, sides: Sequence[tuple[Order, Side]], fill: Fill) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from tests.model.deeds.base import Tally
 from tests.model.deeds.bridge import Bridge
+from tests.model.deeds.closing import Closing
 from tests.model.deeds.liquidations import Liquidations
 from tests.model.deeds.money import Money
 from tests.model.deeds.prices import Prices
@@ -19,5 +20,5 @@ from tests.model.deeds.waterfall import Waterfall
 __all__ = ["Life", "Tally"]
 
 
-class Life(Prices, Trading, Liquidations, Money, Venue, Bridge, Vault, Waterfall):
+class Life(Prices, Trading, Liquidations, Money, Venue, Bridge, Vault, Waterfall, Closing):
     """All that can happen, in one life."""

@@ -14,6 +14,8 @@ from tests.model.numbers import median_with, middle_two, within
 
 #: An admin can release a Frozen market after so many seconds.
 FREEZE_DWELL = 60
+#: From the moment that a settlement price was agreed on until it is final.
+SETTLEMENT_DELAY = 86_400
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,8 @@ class Market:
     first_round: bool = False
     growth: int = 0
     entries: dict[str, Said] = field(default_factory=dict)
+    #: What each reporter says a dead asset ends at.
+    final: dict[str, int] = field(default_factory=dict)
 
     def read(self, now: int) -> str:
         """The status at a time."""
@@ -141,7 +145,7 @@ class Oracle:
     def _judge(self, market: Market, reporter: str, now: int) -> tuple[str, int, int]:
         """Outcome, median (0: none), funding accrued."""
         guard = market.guard
-        if market.status == "Frozen":
+        if market.status in ("Frozen", "Settling", "Settled"):
             return "Closed", 0, 0
         was_valid, last_good, last_at = market.is_valid(now), market.price, market.accepted_at
         self._roll_anchor(market, now)
@@ -267,6 +271,75 @@ class Oracle:
         elif now - following[1] >= guard.liq_gap:
             market.checkpoint, market.next_checkpoint = following, (price, now)
         return outcome, price, growth
+
+    # When an asset dies
+
+    def start_settlement_refusals(self, market: int) -> set[str]:
+        if market >= len(self.markets):
+            return {"ORACLE: unknown market"}
+        found, reasons = self.markets[market], set()
+        if found.price == 0:
+            reasons.add("ORACLE: no mark")
+        if found.status in ("Settling", "Settled"):
+            reasons.add("ORACLE: settled")
+        return reasons
+
+    def start_settlement(self, market: int, now: int) -> None:
+        found = self.markets[market]
+        found.drop_candidate()
+        found.status, found.since, found.round, found.final = "Settling", now, set(), {}
+
+    def report_settlement_refusals(self, reporter: str, epoch: int, market: int, price: int) -> set[str]:
+        reasons = set()
+        if epoch != self.epoch:
+            reasons.add("ORACLE: wrong epoch")
+        if reporter not in self.reporters:
+            reasons.add("ORACLE: not a reporter")
+        if market >= len(self.markets):
+            return reasons | {"ORACLE: unknown market"}
+        if self.markets[market].status != "Settling":
+            reasons.add("ORACLE: not settling")
+        if price == 0:
+            reasons.add("ORACLE: price is zero")
+        if price > self.markets[market].guard.max_price:
+            reasons.add("ORACLE: price too big")
+        return reasons
+
+    def report_settlement(self, reporter: str, market: int, price: int, now: int) -> int:
+        """The price on which a quorum agrees by now; 0: on none."""
+        found = self.markets[market]
+        found.final[reporter] = price
+        return self._agree(found, now)
+
+    def _agree(self, market: Market, now: int) -> int:
+        said = list(market.final.values())
+        median, _ = self._median(said, market)
+        near = [price for price in said if median and within(price, median, market.guard.max_spread_bps)]
+        agreed = median if len(near) >= self.quorum else 0
+        if agreed != market.candidate:
+            market.candidate, market.since = agreed, now
+        return agreed
+
+    def settle_refusals(self, market: int, now: int) -> set[str]:
+        if market >= len(self.markets):
+            return {"ORACLE: unknown market"}
+        found = self.markets[market]
+        if found.status != "Settling":
+            return {"ORACLE: not settling"}
+        if found.candidate == 0:
+            return {"ORACLE: no settlement price"}
+        return {"ORACLE: settled too soon"} if now - found.since < SETTLEMENT_DELAY else set()
+
+    def settle(self, market: int, now: int) -> None:
+        found = self.markets[market]
+        found.price, found.accepted_at, found.checkpoint = found.candidate, now, (found.candidate, now)
+        found.drop_candidate()
+        found.status = "Settled"
+
+    # Frozen
+
+    def freeze_refusals(self, market: int) -> set[str]:
+        return {"ORACLE: settled"} if self.markets[market].status == "Settled" else set()
 
     def freeze(self, market: int, now: int) -> None:
         self.markets[market].freeze(now)

@@ -54,10 +54,13 @@ class World:
                 (market, position.size, position.index) for market, position in sorted(account.positions.items())
             )
             found["account", name] = (account.collateral, account.epoch, positions)
+            found["seen", name] = house.seen.get(name, 0)
             found["pending", name] = house.pending.get(name, 0)
+            if house.holds_broken(account):
+                # What a broken index says is worth nothing: both readings refuse it.
+                continue
             margin = house.margin(account, Basis.MARK, now)
             found["margin", name] = (margin.value, margin.maintenance, margin.initial)
-            found["seen", name] = house.seen.get(name, 0)
         for number, market in enumerate(self.oracle.markets):
             window = house.storm.window(number, now)
             limit = house.storm.limit(house.interest(number)[0], market.price)
@@ -73,7 +76,11 @@ class World:
                 market.growth,
             )
             found["interest", number] = house.interest(number)
-            found["index", number] = house.index[number]
+            if number not in house.broken:
+                found["index", number] = house.index[number]
+            found["closing", number] = house.closings.at.get(number)
+            found["checkpoint", number] = (house.checkpoints[number], house.restores.get(number, 0))
+        found["wound down",] = house.closings.wound_down_at
         ledger = house.ledger
         found["ledger",] = (ledger.total, ledger.insurance, ledger.fees, ledger.funding, ledger.pending)
         level = house.level(now)

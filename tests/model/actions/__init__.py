@@ -3,8 +3,17 @@
 `apply` changes the world as the design says, or refuses; what it returns is what the chain must answer.
 """
 
-from tests.model.actions.base import Action, Book, Expected, Message, Step
+from tests.model.actions.base import NODE, Action, Book, Expected, Message, Step, Write
 from tests.model.actions.bridge import ClaimParked, FromL1, ReturnParked, ToL1
+from tests.model.actions.closing import (
+    AnnounceRestore,
+    BreakFunding,
+    CancelRestore,
+    CheckpointFunding,
+    Escape,
+    Restore,
+    SettlePositions,
+)
 from tests.model.actions.liquidation import Backstop, Deleverage, Liquidate
 from tests.model.actions.money import (
     BookSurplus,
@@ -12,24 +21,28 @@ from tests.model.actions.money import (
     Credit,
     Deposit,
     Donate,
-    Escape,
     FundInsurance,
     ReturnPending,
     Withdraw,
 )
-from tests.model.actions.oracle import Freeze, Release, Report
+from tests.model.actions.oracle import Freeze, Release, Report, ReportSettlement, SettleMarket, StartSettlement
 from tests.model.actions.orders import Approve, Cancel, CancelAll, RegisterKey, RevokeKey, Settle
 from tests.model.actions.vault import VaultEnter, VaultLeave, VaultOperator, VaultRequest
 from tests.model.actions.venue import NewEpoch, SetMode
 
 __all__ = [
+    "NODE",
     "Action",
+    "AnnounceRestore",
     "Approve",
     "Backstop",
     "Book",
     "BookSurplus",
+    "BreakFunding",
     "Cancel",
     "CancelAll",
+    "CancelRestore",
+    "CheckpointFunding",
     "ClaimParked",
     "CollectFees",
     "Credit",
@@ -47,11 +60,16 @@ __all__ = [
     "RegisterKey",
     "Release",
     "Report",
+    "ReportSettlement",
+    "Restore",
     "ReturnParked",
     "ReturnPending",
     "RevokeKey",
     "SetMode",
     "Settle",
+    "SettleMarket",
+    "SettlePositions",
+    "StartSettlement",
     "Step",
     "ToL1",
     "VaultEnter",
@@ -59,4 +77,5 @@ __all__ = [
     "VaultOperator",
     "VaultRequest",
     "Withdraw",
+    "Write",
 ]

@@ -12,17 +12,22 @@ from tests.model.clearinghouse import Order, Signed
 from tests.model.oracle import Said
 from tests.model.world import World
 
+#: The sender of what no transaction does.
+NODE = "node"
+#: Of an event: its name, and what some of its fields must be; a set of values means any of them.
+Event = tuple[str, Mapping[str, Any]]
+
 
 @dataclass(frozen=True)
 class Expected:
     """
     Attributes:
         refusals: reasons, any of which the transaction is reverted with; none: it succeeds.
-        events: of the watched kinds, in order; a set of values means any of them.
+        events: of the watched kinds, each kind in its order.
     """
 
     refusals: frozenset[str] = frozenset()
-    events: tuple[tuple[str, Mapping[str, Any]], ...] = ()
+    events: tuple[Event, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -33,6 +38,16 @@ class Message:
     payload: tuple[int, ...]
     nonce: int
     from_bridge: bool = True
+
+
+@dataclass(frozen=True)
+class Write:
+    """To the storage of a contract, by no transaction: the names and keys of the path, the slot behind it, the felt."""
+
+    contract: str
+    path: tuple[str | int, ...]
+    offset: int
+    value: int
 
 
 class Book(Protocol):
@@ -53,7 +68,7 @@ class Action(Protocol):
     @property
     def sender(self) -> str: ...
     def apply(self, world: World) -> Expected: ...
-    def encode(self, book: Book) -> Call | Message: ...
+    def encode(self, book: Book) -> Call | Message | Write: ...
 
 
 OK = Expected()

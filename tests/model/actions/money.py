@@ -80,23 +80,6 @@ class ReturnPending:
 
 
 @dataclass(frozen=True)
-class Escape:
-    sender: str
-    epoch: int
-    amount: int
-
-    def apply(self, world: World) -> Expected:
-        if reasons := world.house.escape_refusals(self.sender, self.epoch, self.amount, world.now):
-            return refused(reasons)
-        world.house.escape(self.sender, self.amount, world.now)
-        world.pay("clearinghouse", self.sender, self.amount)
-        return OK
-
-    def encode(self, book: Book) -> Call:
-        return book.call("Clearinghouse", "escape", self.epoch, self.amount)
-
-
-@dataclass(frozen=True)
 class FundInsurance:
     sender: str
     amount: int

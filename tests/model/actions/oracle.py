@@ -8,6 +8,7 @@ from truemark.transactions import Call
 
 from tests.model.actions.base import OK, Book, Expected, refused
 from tests.model.oracle import Said
+from tests.model.restoring import STOPPERS
 from tests.model.world import World
 
 
@@ -53,8 +54,11 @@ class Freeze:
     market: int
 
     def apply(self, world: World) -> Expected:
-        if self.sender not in ("admin", "guardian", "sentinel"):
-            return refused({"ACCESS: may not stop"})
+        reasons = world.oracle.freeze_refusals(self.market)
+        if self.sender not in STOPPERS:
+            reasons.add("ACCESS: may not stop")
+        if reasons:
+            return refused(reasons)
         world.oracle.freeze(self.market, world.now)
         return OK
 
@@ -78,3 +82,55 @@ class Release:
 
     def encode(self, book: Book) -> Call:
         return book.call("Oracle", "release", self.market)
+
+
+@dataclass(frozen=True)
+class StartSettlement:
+    sender: str
+    market: int
+
+    def apply(self, world: World) -> Expected:
+        reasons = world.oracle.start_settlement_refusals(self.market)
+        if self.sender != "admin":
+            reasons.add("ACCESS: not the admin")
+        if reasons:
+            return refused(reasons)
+        world.oracle.start_settlement(self.market, world.now)
+        return OK
+
+    def encode(self, book: Book) -> Call:
+        return book.call("Oracle", "start_settlement", self.market)
+
+
+@dataclass(frozen=True)
+class ReportSettlement:
+    sender: str
+    epoch: int
+    market: int
+    price: int
+
+    def apply(self, world: World) -> Expected:
+        oracle = world.oracle
+        if reasons := oracle.report_settlement_refusals(self.sender, self.epoch, self.market, self.price):
+            return refused(reasons)
+        agreed = oracle.report_settlement(self.sender, self.market, self.price, world.now)
+        return Expected(events=(("SettlementReported", {"market": self.market, "agreed": agreed}),))
+
+    def encode(self, book: Book) -> Call:
+        return book.call("Oracle", "report_settlement", self.epoch, self.market, self.price)
+
+
+@dataclass(frozen=True)
+class SettleMarket:
+    sender: str
+    market: int
+
+    def apply(self, world: World) -> Expected:
+        if reasons := world.oracle.settle_refusals(self.market, world.now):
+            return refused(reasons)
+        world.oracle.settle(self.market, world.now)
+        price = world.oracle.markets[self.market].price
+        return Expected(events=(("MarketSettled", {"market": self.market, "price": price}),))
+
+    def encode(self, book: Book) -> Call:
+        return book.call("Oracle", "settle_market", self.market)

@@ -104,9 +104,11 @@ class Doing(RuleBasedStateMachine):
         self.waiting: list[Step] = []
         self.running: Future[None] | None = None
         self.failed = False
+        self.age = 0
 
     @rule(data=st.data())
     def something_happens(self, data: st.DataObject) -> None:
+        self.age += 1
         name = data.draw(st.sampled_from([name for name, (weight, _) in DEEDS.items() for _ in range(weight)]))
         getattr(self, name)(**data.draw(DEEDS[name][1], label=name))
 
@@ -167,9 +169,9 @@ class Doing(RuleBasedStateMachine):
     def ready(self) -> None:
         """Full, every market Valid."""
         world = self.world
-        if world.house.effective_mode(world.now) != "Full":
+        if world.house.effective_mode(world.now) != "Full" or world.house.broken:
             self.reopen()
-        elif not all(market.is_valid(world.now) for market in world.oracle.markets):
+        elif not all(market.read(world.now) in ("Valid", "Settled") for market in world.oracle.markets):
             self.pass_time(1)
             self.round()
 
@@ -177,8 +179,11 @@ class Doing(RuleBasedStateMachine):
     def reopen(self) -> None:
         """All the way up, and past the grace time."""
         world = self.world
+        if world.house.closings.wound_down_at:
+            return
         if world.house.unbooked:
             self.do(act.BookSurplus("admin"))
+        self.mend_funding()
         for market in range(len(self.truth)):
             # A move that the breaker would not take is over.
             self.truth[market] = world.oracle.markets[market].price
@@ -194,6 +199,16 @@ class Doing(RuleBasedStateMachine):
                 return
         self.pass_time(8)
         self.round()
+
+    def mend_funding(self) -> None:
+        house = self.world.house
+        if house.broken and house.mode != "Halted":
+            self.do(act.SetMode("guardian", "Halted"))
+        broken = sorted(house.broken)
+        self.do(*[act.AnnounceRestore("admin", market) for market in broken if market not in house.restores])
+        if broken:
+            self.world.now = max(self.world.now, *[house.restores[market] for market in broken])
+        self.do(*[act.Restore("admin", market) for market in broken])
 
     def order(self, account: str, market: str, is_buy: bool, size: int, price: int, **more: bool) -> Order:
         return Order(

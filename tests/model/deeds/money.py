@@ -28,19 +28,6 @@ class Money(Doing):
     def a_deposit_is_held(self, who: str, amount: int) -> None:
         self.do(act.SetMode("guardian", "Halted"), act.Deposit(who, who, amount))
 
-    @deed(2, who=traders, secs=st.sampled_from((39, 40)), part=parts, more=excess, epoch=st.sampled_from((0, 0, 0, 1)))
-    def escape(self, who: str, secs: int, part: int, more: int, epoch: int) -> None:
-        """Of who has nothing open: with something open the venue would close for good."""
-        house = self.world.house
-        if house.account(who).positions:
-            return
-        if house.mode != "Halted":
-            self.do(act.SetMode("guardian", "Halted"))
-        if self.world.now < house.mode_since + 40:
-            self.world.now = house.mode_since + secs
-        held = house.account(who).collateral + house.pending.get(who, 0)
-        self.do(act.Escape(who, house.epoch + epoch, self.share(max(0, held), part, more)))
-
     @deed(4, who=traders, part=parts, more=excess, epoch=st.sampled_from((0, 0, 0, 0, 1, -1)))
     def withdraw(self, who: str, part: int, more: int, epoch: int) -> None:
         amount = self.share(self.free(who), part, more)
