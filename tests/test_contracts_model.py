@@ -14,6 +14,7 @@ from truemark_devnet.build import Build
 
 from tests.model.machine import Life, Tally
 from tests.model.stage import Stage, staged
+from tests.model.table import wrong_modes, wrong_statuses
 
 #: Rules of one life; each is one action or a few.
 RULES = 60
@@ -63,6 +64,12 @@ def live(stage: Stage, least: int, lives: int, **wanted: int) -> Tally:
 @pytest.mark.node
 def test_contracts_do_what_the_model_does(stage: Stage) -> None:
     live(stage, least=150, lives=2)
+
+
+@pytest.mark.node
+@pytest.mark.deep
+def test_each_cell_of_the_modes_and_of_the_statuses_both_ways(stage: Stage) -> None:
+    assert [*wrong_modes(stage), *wrong_statuses(stage)] == []
 
 
 @pytest.mark.node

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 
 #: A parked deposit goes back to L1 at anybody's call after so many seconds.
 RETURN_DELAY = 86_400
@@ -19,10 +20,33 @@ class Parked:
     destination: int
     amount: int
     parked_at: int
+    #: Of the deposit's message.
+    nonce: int
+
+
+@dataclass(frozen=True)
+class Quota:
+    """What may leave to L1 at once, and in how many seconds that runs out."""
+
+    limit: int
+    window: int
+
+
+@dataclass(frozen=True)
+class Returned:
+    """Of an attested withdrawal, the deposit that had gone back to L1: its message's nonce."""
+
+    nonce: int
 
 
 class Bridge:
-    def __init__(self) -> None:
+    def __init__(self, quota: Quota) -> None:
+        self.quota = quota
+        #: How much of the quota is used, and when that was so.
+        self._used: tuple[Fraction, int] = (Fraction(0), 0)
+        #: Of each epoch that is over, its last withdrawal; what L1 attested, and what is still due of it.
+        self.last_counters: dict[int, int] = {}
+        self.due: dict[tuple[int, int], tuple[str | Returned, int]] = {}
         self.epoch = 0
         #: When it began; None: it is the first.
         self.epoch_since: int | None = None
@@ -35,7 +59,23 @@ class Bridge:
     def parked_total(self) -> int:
         return sum(parked.amount for parked in self.parked.values())
 
+    def level(self, now: int) -> Fraction:
+        level, at = self._used
+        return max(Fraction(0), level - Fraction(self.quota.limit * (now - at), self.quota.window))
+
+    def room(self, now: int) -> int:
+        return max(0, int(self.quota.limit - self.level(now)))
+
+    def pour(self, amount: int, now: int) -> None:
+        self._used = (self.level(now) + amount, now)
+
+    def configure_quota(self, quota: Quota, now: int) -> None:
+        # What has run out so far did so under the old terms.
+        self._used = (self.level(now), now)
+        self.quota = quota
+
     def new_epoch(self, epoch: int, now: int) -> None:
+        self.last_counters[self.epoch] = self.withdrawals
         self.epoch, self.epoch_since = epoch, now
 
     def leaving_refusals(self, mode: str, now: int) -> set[str]:
@@ -56,8 +96,10 @@ class Bridge:
         at_once = parked.recipient in HOUSE or caller == parked.recipient
         return set() if at_once or now >= parked.parked_at + RETURN_DELAY else {"BRIDGE: return delay not over"}
 
-    def withdraw_refusals(self, epoch: int, recipient: str, amount: int) -> set[str]:
+    def withdraw_refusals(self, epoch: int, recipient: str, amount: int, now: int) -> set[str]:
         reasons = set()
+        if amount > self.room(now):
+            reasons.add("BRIDGE: over the quota")
         if epoch != self.epoch:
             reasons.add("BRIDGE: another epoch")
         if recipient == "zero":

@@ -52,8 +52,11 @@ WATCHED = {
     "DepositDelivered",
     "DepositParked",
     "EpochIgnored",
+    "WithdrawalAttested",
+    "AttestationIgnored",
+    "RefundRefused",
 }
-CONTRACTS = ("Oracle", "Clearinghouse", "Vault", "Bridge", "CollateralToken")
+CONTRACTS = ("Oracle", "Clearinghouse", "Vault", "Bridge", "CollateralToken", "RefundDistributor")
 #: Read after every action, whatever it changed.
 ALWAYS: tuple[View, ...] = (("ledger",), ("mode",), ("wallet", "clearinghouse"))
 MULTIVIEW = Path(__file__).parent / "multiview"
@@ -64,6 +67,7 @@ _PARTIES = {
     "bridge": "Bridge",
     "oracle": "Oracle",
     "token": "CollateralToken",
+    "refunds": "RefundDistributor",
 }
 _PRIME_TOP = 2**251 + 16 * 2**192
 _CURVE_ORDER = 0x800000000000010FFFFFFFFFFFFFFFFB781126DCAE7B2321E66A241ADC64D2F
@@ -401,6 +405,16 @@ class Chain:
                 return [("Bridge", name) for name in ("parked_count", "parked_total", "withdrawal_count")]
             case "parked":
                 return [("Bridge", "parked", args[0])]
+            case "refunds owed":
+                return [("RefundDistributor", "owed")]
+            case "incident":
+                return [("RefundDistributor", "incident", args[0])]
+            case "quota":
+                return [("Bridge", "withdrawable")]
+            case "due":
+                return [("Bridge", "due", *args)]
+            case "owed":
+                return [("Clearinghouse", "receivable", self.address(args[0]))]
             case "filled":
                 return [("Clearinghouse", "order_filled", self._wire(args[0]).hash(self.chain_id))]
             case "key":
@@ -452,7 +466,9 @@ class Chain:
             case "redemption":
                 people = (self._people[first["controller"]], self._people[first["owner"]])
                 return *people, first["shares"], first["claimable_at"]
-            case "parked":
+            case "incident":
+                return first["total"], first["claimed"], first["closed"]
+            case "parked" | "due":
                 return first["amount"]
         return first if len(values) == 1 else tuple(values)
 

@@ -273,6 +273,11 @@ class Clearinghouse:
         level, at = self.left
         return max(Fraction(0), level - Fraction(self.outflow.outflow_limit * (now - at), self.outflow.outflow_window))
 
+    def configure_outflow(self, params: OutflowParams, now: int) -> None:
+        # What has run out so far did so under the old terms.
+        self.left = (self.level(now), now)
+        self.outflow = params
+
     def outflow_refusals(self, amount: int, now: int, *, of_pending: int = 0) -> set[str]:
         """All that leaves for wallets is under one quota, and never out of what is held for others."""
         reasons = set()

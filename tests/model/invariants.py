@@ -35,6 +35,8 @@ def broken_invariants(seen: Views, unbooked: int) -> list[str]:
                 broken.append(f"open interest of market {view[1]} is {seen[view]}, positions are {long} and {short}")
         if view[0] == "mark" and seen[view][0] != "Pending" and seen[view][1] == 0:
             broken.append(f"the mark of market {view[1]} is 0")
+    if seen["wallet", "refunds"] < seen["refunds owed",]:
+        broken.append("the refunds that are owed are not covered")
     if len(set(seen["epochs",])) != 1:
         broken.append(f"oracle, clearinghouse and bridge are in different epochs: {seen['epochs',]}")
     return broken
@@ -63,7 +65,7 @@ def broken_by_step(world: World, action: Any, before: Views, after: Views, *, ac
         if (assets_after + VIRTUAL_ASSETS) * (shares + VIRTUAL_SHARES) < worth:
             broken.append("a share of the vault is worth less")
     winding_down = bool(after["wound down",]) and kind in ("Escape", "SettlePositions")
-    leaves = kind in ("Escape", "ReturnPending")
+    leaves = kind in ("Escape", "ReturnPending", "Attest", "SettleAttestation")
     broken += _mode_obeyed(before, after, may_leave=leaves, may_close=winding_down)
     for number, market in enumerate(world.oracle.markets):
         guard = market.guard

@@ -6,7 +6,7 @@ Written from the specification (docs/oracle.md), not from the contract. Prices i
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from truemark_devnet.profile import GuardParams
 
@@ -16,6 +16,8 @@ from tests.model.numbers import median_with, middle_two, within
 FREEZE_DWELL = 60
 #: From the moment that a settlement price was agreed on until it is final.
 SETTLEMENT_DELAY = 86_400
+#: From the announcement of a reporter until it is seated.
+REPORTER_DELAY = 3_600
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,8 @@ class Oracle:
         self.epoch = 0
         self.last_accepted_at = 0
         self.silence_told = False
+        #: Reporters who wait for their seat: from when they can have it.
+        self.announced: dict[str, int] = {}
 
     def silent(self, now: int) -> bool:
         return self.last_accepted_at != 0 and now - self.last_accepted_at > self.max_silence
@@ -335,6 +339,56 @@ class Oracle:
         found.price, found.accepted_at, found.checkpoint = found.candidate, now, (found.candidate, now)
         found.drop_candidate()
         found.status = "Settled"
+
+    # Configuration
+
+    def configure_refusals(self, market: int, guard: GuardParams, now: int) -> set[str]:
+        """A change that would make the present good mark invalid is refused."""
+        found = self.markets[market]
+        after = replace(found, guard=guard)
+        keeps = found.price == 0 or guard.min_price <= found.price <= guard.max_price
+        if found.is_valid(now):
+            near = found.anchor_at is None or within(found.price, found.anchor, guard.max_drift_bps)
+            keeps = keeps and after.is_valid(now) and near
+        return set() if keeps else {"ORACLE: would void the mark"}
+
+    def remove_refusals(self, reporter: str) -> set[str]:
+        if reporter not in self.reporters:
+            return set() if reporter in self.announced else {"ORACLE: not a reporter"}
+        return {"ORACLE: below the quorum"} if len(self.reporters) <= self.quorum else set()
+
+    def remove(self, reporter: str, now: int) -> None:
+        """At once; what it said is gone. An announcement is taken back."""
+        if reporter not in self.reporters:
+            del self.announced[reporter]
+            return
+        self.reporters.remove(reporter)
+        for market in self.markets:
+            market.entries.pop(reporter, None)
+            market.round.discard(reporter)
+            if market.final.pop(reporter, None) and market.status == "Settling":
+                self._agree(market, now)
+
+    def add_refusals(self, reporter: str) -> set[str]:
+        return {"ORACLE: already a reporter"} if reporter in self.reporters else set()
+
+    def add(self, reporter: str, now: int) -> None:
+        self.announced[reporter] = now + REPORTER_DELAY
+
+    def seat_refusals(self, reporter: str, now: int) -> set[str]:
+        since = self.announced.get(reporter)
+        if since is None:
+            return {"ORACLE: not announced"}
+        return {"ORACLE: announced too late"} if now < since else set()
+
+    def seat(self, reporter: str) -> None:
+        del self.announced[reporter]
+        self.reporters.append(reporter)
+
+    def quorum_refusals(self, quorum: int) -> set[str]:
+        if quorum == 0:
+            return {"ORACLE: quorum is zero"}
+        return {"ORACLE: quorum of too many"} if quorum > len(self.reporters) else set()
 
     # Frozen
 

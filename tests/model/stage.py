@@ -20,7 +20,8 @@ from truemark_devnet.deploy import deploy
 from truemark_devnet.nodes import Nodes, NodeSettings, running_nodes
 from truemark_devnet.profile import Profile, load_profile
 
-from tests.model.actions import Action, FromL1, RegisterKey, Report, SetMode, Step
+from tests.model.actions import Action, ConfigureQuota, FromL1, RegisterKey, Report, SetMode, Step
+from tests.model.bridge import Quota
 from tests.model.chain import ALWAYS, Chain, compile_multiview
 from tests.model.invariants import broken_by_step
 from tests.model.oracle import Said
@@ -121,7 +122,7 @@ def _approve(chain: Chain) -> None:
     """Whoever pays has let the clearinghouse and the vault take what they like: allowances are the token's affair."""
     endless = 2**256 - 1
     for name in (*TRADERS, "liquidator", "admin"):
-        spenders = (chain.address("clearinghouse"), chain.address("vault"))
+        spenders = [chain.address(contract) for contract in ("clearinghouse", "vault", "refunds")]
         chain.send(name, [chain.call("CollateralToken", "approve", spender, endless) for spender in spenders])
 
 
@@ -145,6 +146,7 @@ def _open(stage: Stage) -> None:
         amount = RICH if name == "liquidator" else MARGIN
         stage.do(FromL1(_L1_DEPOSITOR, 1, name, amount, nonce))
         nonce += 1
+    stage.do(ConfigureQuota("admin", Quota(3_000 * 10**6, 60)))
     stage.do(FromL1(_L1_DEPOSITOR, 2, "liquidator", VAULT, nonce))
     # Checkpoints, past the grace time, and past the storm window that opened with the listing.
     for _ in range(8):

@@ -82,3 +82,8 @@ class Losses:
 
     def pour(self, amount: int, now: int) -> None:
         self._then = (self.level(now) + amount, now)
+
+    def configure(self, params: WaterfallParams, now: int) -> None:
+        # What has run out so far did so under the old terms.
+        self._then = (self.level(now), now)
+        self.params = params

@@ -7,10 +7,11 @@ from typing import Any
 from truemark_devnet.profile import Profile
 
 from tests.model import vault as vaults
-from tests.model.bridge import Bridge
+from tests.model.bridge import Bridge, Quota
 from tests.model.clearinghouse import Clearinghouse
 from tests.model.margin import Basis
 from tests.model.oracle import Oracle
+from tests.model.refunds import Refunds
 from tests.model.vault import Vault
 
 TRADERS = ("alice", "bob", "carol", "dave", "erin")
@@ -18,7 +19,7 @@ REPORTERS = ("reporter-1", "reporter-2", "reporter-3")
 #: Everybody who may hold a margin account.
 ACCOUNTS = (*TRADERS, "liquidator", "vault", "admin")
 #: Everybody whose token balance is followed.
-WALLETS = (*TRADERS, "liquidator", "admin", "clearinghouse", "bridge", "vault")
+WALLETS = (*TRADERS, "liquidator", "admin", "clearinghouse", "bridge", "vault", "refunds")
 
 #: What can be read of the state: its name, and the arguments that the reading takes.
 View = tuple[Any, ...]
@@ -32,7 +33,8 @@ class World:
         self.oracle = Oracle(guards, REPORTERS, profile.oracle.quorum, profile.oracle.max_silence)
         self.house = Clearinghouse(self.oracle, profile.markets, profile.venue, profile.waterfall, profile.outflow)
         self.vault = Vault(self.house, profile.vault.lock_secs)
-        self.bridge = Bridge()
+        self.bridge = Bridge(Quota(10**8 * 10**6, 86_400))
+        self.refunds = Refunds()
         #: Tokens of each, 1e-6 USD.
         self.wallets: dict[str, int] = {}
 
@@ -84,8 +86,8 @@ class World:
         ledger = house.ledger
         found["ledger",] = (ledger.total, ledger.insurance, ledger.fees, ledger.funding, ledger.pending)
         level = house.level(now)
-        found["outflow",] = (int(level), int(house.outflow.outflow_limit - level))
-        found["losses",] = (house.losses.params.loss_cap - house.losses.room(now), house.losses.room(now))
+        found["outflow",] = (int(level), max(0, int(house.outflow.outflow_limit - level)))
+        found["losses",] = (int(house.losses.level(now)), house.losses.room(now))
         found["bad debt",] = tuple(house.bad_debt.values())
         found["mode",] = house.effective_mode(now)
         found["epochs",] = (self.oracle.epoch, house.epoch, self.bridge.epoch)
@@ -98,6 +100,14 @@ class World:
         for number, request in self.vault.requests.items():
             found["redemption", number] = (request.controller, request.owner, request.shares, request.claimable_at)
         found["bridge",] = (len(self.bridge.parked), self.bridge.parked_total, self.bridge.withdrawals)
+        found["refunds owed",] = self.refunds.owed
+        for number, incident in self.refunds.incidents.items():
+            found["incident", number] = (incident.total, incident.claimed, incident.closed)
+        found["quota",] = self.bridge.room(now)
+        for (epoch, counter), (_, due) in self.bridge.due.items():
+            found["due", epoch, counter] = due
+        for name, owed in house.owed.items():
+            found["owed", name] = owed
         for number, parked in self.bridge.parked.items():
             found["parked", number] = parked.amount
         for order, filled in house.filled.items():

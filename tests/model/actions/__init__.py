@@ -4,7 +4,16 @@
 """
 
 from tests.model.actions.base import NODE, Action, Book, Expected, Message, Step, Write
-from tests.model.actions.bridge import ClaimParked, FromL1, ReturnParked, ToL1
+from tests.model.actions.bridge import (
+    Attest,
+    ClaimParked,
+    CollectReceivable,
+    ConfigureQuota,
+    FromL1,
+    ReturnParked,
+    SettleAttestation,
+    ToL1,
+)
 from tests.model.actions.closing import (
     AnnounceRestore,
     BreakFunding,
@@ -13,6 +22,17 @@ from tests.model.actions.closing import (
     Escape,
     Restore,
     SettlePositions,
+)
+from tests.model.actions.configuration import (
+    AddReporter,
+    ConfigureGuard,
+    ConfigureMarket,
+    ConfigureOutflow,
+    ConfigureVenue,
+    ConfigureWaterfall,
+    RemoveReporter,
+    SeatReporter,
+    SetQuorum,
 )
 from tests.model.actions.liquidation import Backstop, Deleverage, Liquidate
 from tests.model.actions.money import (
@@ -27,14 +47,17 @@ from tests.model.actions.money import (
 )
 from tests.model.actions.oracle import Freeze, Release, Report, ReportSettlement, SettleMarket, StartSettlement
 from tests.model.actions.orders import Approve, Cancel, CancelAll, RegisterKey, RevokeKey, Settle
+from tests.model.actions.refunds import ClaimRefund, CloseRefunds, OpenRefunds, PushRefunds
 from tests.model.actions.vault import VaultEnter, VaultLeave, VaultOperator, VaultRequest
 from tests.model.actions.venue import NewEpoch, SetMode
 
 __all__ = [
     "NODE",
     "Action",
+    "AddReporter",
     "AnnounceRestore",
     "Approve",
+    "Attest",
     "Backstop",
     "Book",
     "BookSurplus",
@@ -44,7 +67,16 @@ __all__ = [
     "CancelRestore",
     "CheckpointFunding",
     "ClaimParked",
+    "ClaimRefund",
+    "CloseRefunds",
     "CollectFees",
+    "CollectReceivable",
+    "ConfigureGuard",
+    "ConfigureMarket",
+    "ConfigureOutflow",
+    "ConfigureQuota",
+    "ConfigureVenue",
+    "ConfigureWaterfall",
     "Credit",
     "Deleverage",
     "Deposit",
@@ -57,16 +89,22 @@ __all__ = [
     "Liquidate",
     "Message",
     "NewEpoch",
+    "OpenRefunds",
+    "PushRefunds",
     "RegisterKey",
     "Release",
+    "RemoveReporter",
     "Report",
     "ReportSettlement",
     "Restore",
     "ReturnParked",
     "ReturnPending",
     "RevokeKey",
+    "SeatReporter",
     "SetMode",
+    "SetQuorum",
     "Settle",
+    "SettleAttestation",
     "SettleMarket",
     "SettlePositions",
     "StartSettlement",

@@ -155,7 +155,8 @@ class Doing(RuleBasedStateMachine):
         """Of those who are named, else of one quorum after the other."""
         if not who:
             turn = next(self.turns)
-            who = [REPORTERS[(turn + number) % len(REPORTERS)] for number in range(self.world.oracle.quorum)]
+            seated = self.world.oracle.reporters
+            who = [seated[(turn + number) % len(seated)] for number in range(self.world.oracle.quorum)]
         for reporter in who:
             entries = tuple(
                 Said(market, self.honest(market, reporter), 5, self.world.now, rate)
@@ -245,7 +246,7 @@ class Doing(RuleBasedStateMachine):
         """About as much as its margin carries, against the one who has enough."""
         self.ready()
         world = self.world
-        params, price = world.profile.markets[market], world.oracle.markets[market].price
+        params, price = world.house.markets[market], world.oracle.markets[market].price
         price = max(params.tick_size, price // params.tick_size * params.tick_size)
         # Above the first tier it carries less.
         first = params.tiers[0]

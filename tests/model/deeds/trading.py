@@ -84,7 +84,7 @@ class Trading(Doing):
 
     def fill(self, wish: Wish) -> Fill:
         world, flaw = self.world, wish.flaw
-        params, mark = world.profile.markets[wish.market], world.oracle.markets[wish.market]
+        params, mark = world.house.markets[wish.market], world.oracle.markets[wish.market]
         maker_name, taker_name, maker_buys = wish.maker, wish.taker, wish.maker_buys
         if maker_name == taker_name and flaw != "self":
             taker_name = TRADERS[(TRADERS.index(taker_name) + 1) % len(TRADERS)]
@@ -115,7 +115,7 @@ class Trading(Doing):
         return Fill(Signed(maker), Signed(taker, how), size, price)
 
     def flawed(self, flaw: str, maker: Order, taker: Order, size: int, price: int) -> tuple[Order, Order, int]:
-        tick = next(market.tick_size for market in self.world.profile.markets if market.name == maker.market)
+        tick = next(market.tick_size for market in self.world.house.markets if market.name == maker.market)
         match flaw:
             case "limit":
                 taker = replace(taker, limit=max(0, price - tick if taker.is_buy else price + tick))
