@@ -168,7 +168,7 @@ def by_mode() -> Mapping[str, tuple[frozenset[str], Callable[[Scene], Action]]]:
         "both reduce": (UP, lambda s: s.fill("bob", "alice", buys=False)),
         "the taker reduces, a maker posts": (OPEN, lambda s: s.fill("dave", "alice", buys=False, posts=True)),
         "the taker reduces, a maker opens": (frozenset({"Full"}), lambda s: s.fill("dave", "alice", buys=False)),
-        "the taker opens": (frozenset({"Full"}), lambda s: s.fill("bob", "dave", posts=True, buys=False)),
+        "the taker opens": (frozenset({"Full"}), lambda s: s.fill("bob", "erin", posts=True, buys=False)),
         "both open": (frozenset({"Full"}), lambda s: s.fill("erin", "dave", posts=True)),
         "settle positions": (UP, lambda s: act.SettlePositions("bob", 0, ("alice",))),
         "liquidate": (
@@ -243,6 +243,6 @@ def wrong_statuses(stage: Stage) -> Iterator[str]:
             if name == "rise":
                 scene.do(act.SetMode("guardian", "PostOnly"))
                 scene.world.now += 10
-                scene.report({}, without=0 if status == "Stale" else None)
+                scene.report({}, without=None if status == "Valid" else 0)
             if scene.refused_for(action(scene), OF_STATUS) != (status not in allowed):
                 yield f"{name} while {status}: {scene.reasons or 'accepted'}"
