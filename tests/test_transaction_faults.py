@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import signal
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ from truemark.felt import selector
 from truemark.keys import StarkKey
 from truemark.rpc import AsyncRpc
 from truemark.transactions import Call
+from truemark_keeper.fees import default_policy
 from truemark_keeper.transactions import TransactionQueue
 from truemark_keeper.wallet import StarkWallet
 
@@ -138,6 +140,69 @@ async def test_a_chain_that_goes_back_is_followed_without_a_hand(house: House, d
     assert effects == [1] * 3 + [0] * depth
     assert await ledger.effects(list(after)) == [1] * 5
     assert max(await ledger.effects(list(during))) <= 1
+
+
+async def test_a_network_ten_times_dearer_than_what_was_signed_for_is_followed(house: House) -> None:
+    control = house.nodes.control
+    header = await house.rpc.call("starknet_getBlockWithTxHashes", {"block_id": "latest"})
+    first = default_policy().first
+    before, dearer = {}, {}
+    for name, field, bound in (
+        ("gas", "l1_gas", first.l1_gas),
+        ("data_gas", "l1_data_gas", first.l1_data_gas),
+        ("l2_gas", "l2_gas", first.l2_gas),
+    ):
+        for unit in ("wei", "fri"):
+            before[f"{name}_price_{unit}"] = int(header[f"{field}_price"][f"price_in_{unit}"], 16)
+            dearer[f"{name}_price_{unit}"] = 10 * bound.max_price
+    ledger = Ledger(house)
+    cheap, dear = ledger.calls(2), ledger.calls(6)
+    async with faulty_link(house.nodes.l2_url) as link, queue_over(house, link) as queue:
+        await asyncio.gather(*(queue.execute(calls, 30) for calls in cheap.values()))
+        control.l2("devnet_setGasPrice", {**dearer, "generate_block": True})
+        try:
+            outcomes = await asyncio.gather(*(queue.execute(calls, 30) for calls in dear.values()))
+        finally:
+            control.l2("devnet_setGasPrice", {**before, "generate_block": True})
+    assert all(outcome.succeeded for outcome in outcomes)
+    # Signed anew, until one of them met the price.
+    assert max(len(outcome.hashes) for outcome in outcomes) > 1
+    assert await ledger.effects([*cheap, *dear]) == [1] * 8
+
+
+async def test_two_keepers_of_one_account_take_each_others_nonces_and_lose_nothing(house: House) -> None:
+    """Against advice; every nonce that one finds used is too low or a duplicate, and its transaction goes on."""
+    ledger = Ledger(house)
+    ours, theirs = ledger.calls(10), ledger.calls(10)
+    async with (
+        faulty_link(house.nodes.l2_url) as link,
+        queue_over(house, link) as one,
+        queue_over(house, link) as other,
+    ):
+        done = await asyncio.gather(
+            *(one.execute(calls, 60) for calls in ours.values()),
+            *(other.execute(calls, 60) for calls in theirs.values()),
+        )
+    assert all(outcome.succeeded for outcome in done)
+    assert await ledger.effects([*ours, *theirs]) == [1] * 20
+
+
+async def test_a_node_that_hangs_is_waited_for(house: House) -> None:
+    """The process stands still, as under a debugger or a full disk: connections open and nobody answers."""
+    ledger = Ledger(house)
+    jobs = ledger.calls(6)
+    node = house.nodes.running["l2"].process
+    async with faulty_link(house.nodes.l2_url) as link, queue_over(house, link) as queue:
+        tickets = [queue.submit(calls) for calls in list(jobs.values())[:3]]
+        node.send(signal.SIGSTOP)
+        try:
+            tickets += [queue.submit(calls) for calls in list(jobs.values())[3:]]
+            await asyncio.sleep(1.5)
+        finally:
+            node.send(signal.SIGCONT)
+        outcomes = await asyncio.gather(*(ticket.outcome(60) for ticket in tickets))
+    assert all(outcome.succeeded for outcome in outcomes)
+    assert await ledger.effects(list(jobs)) == [1] * len(jobs)
 
 
 @pytest.mark.deep

@@ -19,6 +19,7 @@ from typer.exceptions import Abort, TyperException
 
 from truemark import commands
 from truemark.errors import TruemarkError
+from truemark.secrets import scrubbed
 
 PROGRAM: Final = "truemark"
 ENTRY_POINTS: Final = "truemark.commands"
@@ -86,7 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def say(message: str, style: str) -> None:
     """One line on stderr, however long."""
-    line = Text(f"{PROGRAM}: {' '.join(message.split())}", style=style)
+    line = Text(scrubbed(f"{PROGRAM}: {' '.join(message.split())}"), style=style)
     Console(stderr=True, highlight=False).print(line, soft_wrap=True)
 
 

@@ -17,6 +17,7 @@ import httpx
 import orjson
 
 from truemark.errors import TruemarkError
+from truemark.secrets import LONGEST_PART, conceal
 
 #: What a method takes: by name or by position.
 Params = Mapping[str, Any] | Sequence[Any]
@@ -25,8 +26,6 @@ _HEADERS = {"Content-Type": "application/json"}
 #: How much of an answer that makes no sense is quoted.
 _EXCERPT = 120
 _FIRST_DELAY = 0.05
-#: Of a path that is shown: `rpc`, `v0_10`, no key.
-_LONGEST_PART = 8
 
 
 class RpcError(TruemarkError, RuntimeError):
@@ -62,6 +61,7 @@ class AsyncRpc:
         self, url: str, *, client: httpx.AsyncClient | None = None, timeout: float = 30.0, retries: int = 2
     ) -> None:
         self.url = url
+        conceal(url)
         #: What errors call the node: its URL without what may be a key.
         self.shown = shown_url(url)
         self._client = client if client is not None else httpx.AsyncClient()
@@ -193,7 +193,7 @@ def shown_url(url: str) -> str:
     except (httpx.InvalidURL, TypeError):
         return "an URL that is none"
     port = "" if parsed.port is None else f":{parsed.port}"
-    path = "/".join(part if len(part) <= _LONGEST_PART else "..." for part in parsed.path.split("/"))
+    path = "/".join(part if len(part) <= LONGEST_PART else "..." for part in parsed.path.split("/"))
     host = f"[{parsed.host}]" if ":" in parsed.host else parsed.host
     return f"{parsed.scheme}://{host}{port}{path.rstrip('/')}"
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from truemark_keeper import config, market_settings, source_settings
 from truemark_keeper.config import BadConfig, KeeperConfig, ReplaySettings, load
 from truemark_keeper.keystore import KeySource
+from truemark_keeper.sentinel import SentinelTerms
 
 GOOD = """
 [keeper]
@@ -111,3 +115,28 @@ def test_a_fault_is_named(tmp_path: Path, before: str, after: str, reason: str) 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(BadConfig, match=r"none.toml: cannot be read: No such file"):
         load(tmp_path / "none.toml")
+
+
+def test_every_key_is_in_the_reference() -> None:
+    reference = (Path(__file__).resolve().parents[2] / "docs" / "keeper.md").read_text()
+    named = {word for shown in re.findall(r"`([^`\n]+)`", reference) for word in re.findall(r"[a-z0-9_]+", shown)}
+    keys = {
+        *config.KEEPER_KEYS,
+        *source_settings._MANNERS,
+        *(key for keys in source_settings._KINDS.values() for key in keys),
+        *source_settings._REPLAY,
+        *source_settings._PLACE,
+        *market_settings._RULES,
+        *market_settings._OWN,
+        *market_settings._ANCHOR,
+        *market_settings._FUNDING,
+        *(item.name for item in fields(config.LiquidatorSettings)),
+        *(item.name for item in fields(SentinelTerms)),
+        *(item.name for item in fields(config.SentinelSettings) if item.name != "terms"),
+        *(item.name for item in fields(config.MonitoringSettings)),
+    }
+    assert sorted(keys - named) == []
+    for kind in source_settings.KINDS:
+        assert f"`{kind}`" in reference
+    for role in config.ROLES:
+        assert f"`{role}`" in reference

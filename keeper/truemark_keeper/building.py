@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 import httpx
+from truemark.secrets import conceal
 
 from truemark_keeper.keystore import environment
 from truemark_keeper.source_settings import (
@@ -107,14 +108,18 @@ def _live(item: Live, http: httpx.AsyncClient, last_good: LastGood) -> Source:
         exchange = ccxt_exchange(item.exchange, {"timeout": int(timeout * 1000), **item.options})
         return ExchangeSource(exchange, item.markets, name=manners.name, group=manners.group)
     if isinstance(item, PythSettings):
+        conceal(item.url)
         return PythSource(http, item.url, item.markets, name=manners.name, group=manners.group, timeout=timeout)
     if isinstance(item, JsonSettings):
+        for place in item.markets.values():
+            conceal(place.url)
         return DocumentSource(http, item.markets, name=manners.name, group=manners.group, timeout=timeout)
     database: Database
     if item.sqlite is not None:
         database = SqliteDatabase(item.sqlite, item.query, timeout=manners.timeout)
     else:
         url = item.url if item.url is not None else environment(item.url_env or "")
+        conceal(url)
         database = PostgresDatabase(url, item.query, name=manners.name, tables=item.tables, timeout=manners.timeout)
     return DatabaseSource(
         database,

@@ -18,6 +18,7 @@ from truemark.deployment import Deployment
 from truemark.errors import TruemarkError
 from truemark.felt import short_string
 from truemark.rpc import AsyncRpc
+from truemark.secrets import scrubbed
 
 from truemark_keeper.config import KeeperConfig
 from truemark_keeper.journal import Journal
@@ -74,7 +75,7 @@ async def _tried(findings: list[Finding], what: str, work: Callable[[], Awaitabl
     try:
         return await work()
     except (TruemarkError, OSError) as error:
-        findings.append(Finding(what, Grade.BAD, str(error).splitlines()[0]))
+        findings.append(Finding(what, Grade.BAD, scrubbed((str(error) or type(error).__name__).splitlines()[0])))
         return None
 
 
@@ -175,7 +176,7 @@ async def _sources(findings: list[Finding], config: KeeperConfig, deployment: De
         for source in opinion.sources:
             stats = source.stats
             if stats.failed:
-                findings.append(Finding(f"source {source.name}", Grade.BAD, stats.last_error or "failed"))
+                findings.append(Finding(f"source {source.name}", Grade.BAD, scrubbed(stats.last_error or "failed")))
             else:
                 said = f"{stats.quotes} quotes in {stats.seconds:.2f} s"
                 findings.append(Finding(f"source {source.name}", Grade.GOOD if stats.quotes else Grade.BAD, said))

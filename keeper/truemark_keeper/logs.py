@@ -4,21 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 import sys
 from datetime import UTC, datetime
 from typing import TextIO
 
+from truemark.secrets import scrubbed
+
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-
-
-#: What stands before the host of an URL: a user with a password.
-_CREDENTIALS = re.compile(r"(\w+://)[^\s/@'\"]+@")
-
-
-def scrubbed(text: str) -> str:
-    """Without the credentials of any URL in it: what a library says may quote one."""
-    return _CREDENTIALS.sub(r"\1***@", text)
 
 
 class TextFormatter(logging.Formatter):

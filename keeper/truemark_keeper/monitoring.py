@@ -13,6 +13,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from truemark.errors import TruemarkError
+from truemark.secrets import scrubbed
 
 from truemark_keeper.opinion import Opinion
 from truemark_keeper.sources import DatabaseSource, WatchedSource
@@ -186,7 +187,11 @@ async def shown(
         if path in ("/healthz", "/readyz"):
             good = healthy if path == "/healthz" else healthy and ready
             roles = {
-                name: {"works": role.works, "last_success": int(role.succeeded_at), "error": role.last_error}
+                name: {
+                    "works": role.works,
+                    "last_success": int(role.succeeded_at),
+                    "error": None if role.last_error is None else scrubbed(role.last_error),
+                }
                 for name, role in board.roles.items()
             }
             said = {"healthy": healthy, "ready": ready, "roles": roles}

@@ -14,6 +14,7 @@ from truemark.deployment import Deployment
 from truemark.errors import TruemarkError
 from truemark.keys import StarkKey
 from truemark.rpc import AsyncRpc, NodeUnavailable, RpcError
+from truemark.secrets import scrubbed
 
 from truemark_keeper.accounts import BadEvents
 from truemark_keeper.building import build_sources
@@ -380,7 +381,7 @@ async def _wait(stop: asyncio.Event, seconds: float) -> None:
 
 
 def _line(error: BaseException) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0]
+    return scrubbed((str(error) or type(error).__name__).splitlines()[0])
 
 
 def _count_round(board: Board, said: Round) -> None:
