@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import re
 import sqlite3
 import time
 from pathlib import Path
@@ -89,6 +90,11 @@ def test_the_dashboard_asks_for_metrics_that_there_are() -> None:
             if word.startswith("truemark_keeper")}  # fmt: skip
     assert used
     assert used <= names
+    # And so do the alerts that the page proposes.
+    page = (folder.parents[1] / "docs" / "keeper.md").read_text()
+    proposed = set(re.findall(r"truemark_keeper_\w+", page))
+    assert proposed
+    assert proposed <= names
 
 
 def test_a_log_of_json_has_its_fields_and_no_credentials() -> None:
