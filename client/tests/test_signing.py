@@ -115,3 +115,12 @@ def test_without_fast_stark_crypto_starknet_py_takes_its_place(monkeypatch: pyte
     r, s = signing.sign(12345, 67890)
     assert signing.verify(signing.public_key(12345), 67890, r, s)
     assert not signing.verify(signing.public_key(12345), 67891, r, s)
+
+
+def test_a_signature_whose_sum_is_the_point_at_infinity_signs_nothing() -> None:
+    # With z = -r d the sum z/s G + r/s Q vanishes; the owner of a key can make that for any message.
+    key, message = 3, 12345
+    for sign_ in (1, -1):
+        r = sign_ * message * pow(key, -1, EC_ORDER) % EC_ORDER
+        if r < SIGNABLE_BOUND:
+            assert not verify(public_key(key), message, r, 7)

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 from truemark.models import Mode
 from truemark.orders import Order
-from truemark.units import BadAmount, from_price, from_size, to_price
+from truemark.units import BadAmount, to_price
 from truemark.wire import ErrorCode, OrderKind, PlaceRequest, TimeInForce
 
 from truemark_devnet.venue.chainview import ChainView, MarketTerms
-from truemark_devnet.venue.live import LiveOrder, Refused
+from truemark_devnet.venue.live import LiveOrder, Refused, price_text, size_text
 
 
 def check_signed_fields(
@@ -34,13 +34,13 @@ def check_signed_fields(
     if order.size <= 0 or order.size % market.lot_size:
         raise Refused(
             ErrorCode.OFF_STEP,
-            f"size {from_size(order.size)} is not a whole number of lots of {from_size(market.lot_size)}",
+            f"size {size_text(order.size)} is not a whole number of lots of {size_text(market.lot_size)}",
             field="signed.order.size",
         )
     if order.limit_price <= 0 or order.limit_price % market.tick_size:
         raise Refused(
             ErrorCode.OFF_STEP,
-            f"price {from_price(order.limit_price)} is off the tick of {from_price(market.tick_size)}",
+            f"price {price_text(order.limit_price)} is off the tick of {price_text(market.tick_size)}",
             field="signed.order.limit_price",
         )
     if order.max_fee_bps < (market.maker_fee_bps if order.post_only else market.taker_fee_bps):
@@ -91,13 +91,13 @@ def entry_refusal(order: LiveOrder, view: ChainView, terms: MarketTerms) -> None
     if order.post_only and view.mode is not Mode.FULL and not low <= order.price <= high:
         raise Refused(
             ErrorCode.OUTSIDE_BAND,
-            f"in {view.mode} a price is from {from_price(low)} to {from_price(high)}",
+            f"in {view.mode} a price is from {price_text(low)} to {price_text(high)}",
             field="signed.order.limit_price",
         )
     # A limit on the aggressive side beyond the band is a slip, unless it never rests.
     if not order.is_immediate and (order.price > high if order.is_buy else order.price < low):
         raise Refused(
             ErrorCode.OUTSIDE_BAND,
-            f"fills are from {from_price(low)} to {from_price(high)} now",
+            f"fills are from {price_text(low)} to {price_text(high)} now",
             field="signed.order.limit_price",
         )

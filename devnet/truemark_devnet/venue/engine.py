@@ -9,13 +9,12 @@ from dataclasses import dataclass, field
 
 from truemark.gateway import FillState, OrderState
 from truemark.models import Mode
-from truemark.units import from_price, from_size
 from truemark.wire import ErrorCode, PlaceRequest, SelfTrade, TimeInForce, TriggerKind
 
 from truemark_devnet.venue.admission import check_instructions, check_signed_fields, entry_refusal
 from truemark_devnet.venue.book import Book
 from truemark_devnet.venue.chainview import ChainAccount, ChainView, MarketTerms
-from truemark_devnet.venue.live import LiveOrder, Match, Refused
+from truemark_devnet.venue.live import LiveOrder, Match, Refused, price_text, size_text
 from truemark_devnet.venue.margin import Trader, cash_of
 
 #: Orders of one account that rest or wait.
@@ -150,12 +149,12 @@ class Engine:
         if not order.open:
             raise Refused(ErrorCode.ORDER_ENDED, f"nothing of it is open: it is {order.state}")
         if size % lot:
-            raise Refused(ErrorCode.OFF_STEP, f"not a whole number of lots of {from_size(lot)}", field="size")
+            raise Refused(ErrorCode.OFF_STEP, f"not a whole number of lots of {size_text(lot)}", field="size")
         if not order.filled + order.matched < size < order.size:
             raise Refused(
                 ErrorCode.CONTRADICTION,
-                f"the new size must be above {from_size(order.filled + order.matched)}, which is filled or matched, and"
-                f" below {from_size(order.size)}",
+                f"the new size must be above {size_text(order.filled + order.matched)}, which is filled or matched, and"
+                f" below {size_text(order.size)}",
                 field="size",
             )
         order.open -= order.size - size
@@ -362,7 +361,7 @@ class Engine:
         entry_refusal(order, self.view, self.terms[order.market])
         if order.reduce_only:
             if trader.reducible(order.market, order.is_buy) < self.terms[order.market].lot_size:
-                size = from_size(trader.sizes.get(order.market, 0))
+                size = size_text(trader.sizes.get(order.market, 0))
                 raise Refused(ErrorCode.NOT_REDUCING, f"reduce-only, and the position is {size}")
         elif not self._only_reduces(trader, order) and not trader.carries(self.view, self.terms, order):
             raise Refused(
@@ -373,7 +372,7 @@ class Engine:
         if order.post_only:
             best = self.books[order.market].against(order).best
             if best is not None and (order.price >= best if order.is_buy else order.price <= best):
-                raise Refused(ErrorCode.WOULD_TAKE, f"post-only, and {from_price(best)} is on the other side")
+                raise Refused(ErrorCode.WOULD_TAKE, f"post-only, and {price_text(best)} is on the other side")
         elif order.time_in_force is TimeInForce.FOK and self._fillable(trader, order) < order.open:
             raise Refused(ErrorCode.WOULD_NOT_FILL, "fill-or-kill, and the book cannot fill it")
 

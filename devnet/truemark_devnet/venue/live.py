@@ -7,7 +7,19 @@ from dataclasses import dataclass
 from truemark.errors import TruemarkError
 from truemark.gateway import FillState, OrderState
 from truemark.orders import SignedOrder
+from truemark.units import from_price, from_size
 from truemark.wire import ErrorCode, OrderKind, Problem, SelfTrade, TimeInForce, TriggerKind
+from truemark.wire.codec import decimal_text
+
+
+def size_text(size: int) -> str:
+    """For people."""
+    return decimal_text(from_size(size))
+
+
+def price_text(price: int) -> str:
+    """For people."""
+    return decimal_text(from_price(price))
 
 
 class Refused(TruemarkError, ValueError):
