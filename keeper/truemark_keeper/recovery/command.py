@@ -16,6 +16,8 @@ from rich.console import Console
 from truemark import deployment as manifest
 from truemark.errors import TruemarkError
 
+from truemark_keeper.recovery.refund_command import group as refund
+
 if TYPE_CHECKING:
     from truemark.deployment import Deployment
 
@@ -51,6 +53,7 @@ def register(app: typer.Typer) -> None:
     group.command("rollback")(rollback)
     group.command("reconcile")(reconcile)
     group.command("reopen")(reopen)
+    group.add_typer(refund)
     app.add_typer(group)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,8 +22,8 @@ from truemark.felt import hex_of
 
 from truemark_keeper.atomic import write_whole
 from truemark_keeper.recovery.page import facts, page, paragraph, table, usd
-from truemark_keeper.recovery.refund.compute import Survey
-from truemark_keeper.recovery.refund.judge import Finding
+from truemark_keeper.recovery.refund.compute import CannotValue, Survey, value
+from truemark_keeper.recovery.refund.judge import Finding, PriceAt
 
 APPROVE: Final = "approve"
 REJECT: Final = "reject"
@@ -82,6 +83,15 @@ def write_review(
     write_whole(paths[0], out.getvalue().encode())
     write_whole(paths[1], _html(found, rows).encode())
     return paths
+
+
+def losses_of(found: Survey, deployment: Deployment, price: PriceAt, funding: Mapping[int, int]) -> dict[str, int]:
+    """What undoing each taking would add to its account, 1e-24 USD, by id; of those that can be valued."""
+    losses = {}
+    for judged in found.judged:
+        with suppress(CannotValue):
+            losses[judged.taking.id] = value(judged, found, deployment, price, funding).loss
+    return losses
 
 
 def read_decisions(path: Path, found: Survey) -> list[Decision]:
