@@ -280,7 +280,7 @@ class TradingMixin(Session):
         """
         if isinstance(order, str):
             return ack_of(await self.venue.view(order))
-        return await self.gateway.order(_hash_of(order))
+        return await self.gateway.order(await self._hash_of(order))
 
     async def open_orders(self, market: str | None = None) -> Sequence[OrderAck]:
         """What rests, waits for its trigger or for settlement, newest first; of one market or of all.
@@ -290,25 +290,25 @@ class TradingMixin(Session):
         """
         return [ack_of(view) for view in await self.venue.orders(market, "open")]
 
-    async def settled(self, order: OrderAck | int, timeout: float | None = None) -> OrderAck:
+    async def settled(self, order: OrderAck | int | str, timeout: float | None = None) -> OrderAck:
         """Waits until nothing of the order waits for its settlement.
 
         Raises:
             UnknownOrder: the venue has none.
             TimeoutError: something still does after `timeout` seconds.
         """
-        return await self.gateway.settled(_hash_of(order), timeout)
+        return await self.gateway.settled(await self._hash_of(order), timeout)
 
     async def fills(self) -> Sequence[Fill]:
         """This account's fills, settled and refused, oldest first."""
         return await self.gateway.fills(self.address)
 
-    async def cancel(self, order: OrderAck | int, *, on_chain: bool = True) -> OrderAck:
+    async def cancel(self, order: OrderAck | int | str, *, on_chain: bool = True) -> OrderAck:
         """Takes what rests of an order off the venue's book and ends the order on chain, so that nobody can settle
         more of it. What is matched already may still settle if it gets there first.
 
         Args:
-            order: what `place` gave, or the order's hash.
+            order: what `place` gave, the order's hash, or its client order id.
             on_chain: False leaves out the transaction and trusts the venue to forget the signature.
 
         Raises:
@@ -316,7 +316,7 @@ class TradingMixin(Session):
             TransactionReverted: with the contract's reason.
             NoGateway: then `cancel_on_chain` is the way.
         """
-        ack = await self.gateway.cancel(_hash_of(order))
+        ack = await self.gateway.cancel(await self._hash_of(order))
         if on_chain:
             await self.cancel_on_chain(ack.signed)
         return ack
@@ -341,6 +341,7 @@ class TradingMixin(Session):
             await self._gateway.cancel_all(self.address)
         return receipt.hash
 
-
-def _hash_of(order: OrderAck | int) -> int:
-    return order if isinstance(order, int) else order.order_hash
+    async def _hash_of(self, order: OrderAck | int | str) -> int:
+        if isinstance(order, str):
+            return (await self.venue.view(order)).order_hash
+        return order if isinstance(order, int) else order.order_hash
