@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import httpx
+import orjson
 import pytest
+import uvicorn
 from truemark.gateway import FillState, OrderState
 from truemark.keys import LocalEthSigner, derive
 from truemark.keys.address import account_address
@@ -22,11 +25,15 @@ from truemark.wire import (
     BookView,
     CandleList,
     Challenge,
+    Channel,
+    ErrorCode,
     FillList,
     Level,
+    MessageKind,
     OrderList,
     OrderView,
     PlaceRequest,
+    StreamMessage,
     Token,
     TokenRequest,
     VenueView,
@@ -34,8 +41,9 @@ from truemark.wire import (
 )
 from truemark_devnet.venue.app import make_app
 from truemark_devnet.venue.command import local_venue
-from truemark_devnet.venue.live import LiveOrder
+from truemark_devnet.venue.live import LiveOrder, Refused
 from truemark_devnet.venue.service import Venue
+from websockets.asyncio.client import connect
 
 from tests.house import BTC, House, eth_key
 
@@ -79,6 +87,15 @@ class Person:
         }
         request = PlaceRequest(signed=self.signed(side, size, price, **named), **instructions)
         return (await self._venue.place(self.address, request))[0]
+
+
+async def until(so: Callable[[], bool]) -> None:
+    """At most ten seconds."""
+    for _ in range(1000):
+        if so():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("it never came to be")
 
 
 @asynccontextmanager
@@ -130,15 +147,20 @@ async def gateway(venue: Venue, person: Person) -> AsyncIterator[httpx.AsyncClie
     """A client with the person's token."""
     transport = httpx.ASGITransport(make_app(venue), raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://venue") as client:
-        asked = await client.post(paths.CHALLENGE, json={"account": hex(person.address)})
-        challenge = Challenge.parse(asked.json())
-        r, s = person.key.sign(challenge.hash(venue.chain_id))
-        answer = TokenRequest(account=person.address, nonce=challenge.nonce, key=person.key.public_key, r=r, s=s)
-        given = await client.post(paths.SESSION, json=answer.dump())
-        client.headers["Authorization"] = f"Bearer {Token.parse(given.json()).token}"
-        again = await client.post(paths.SESSION, json=answer.dump())
-        assert (again.status_code, again.json()["error"]["code"]) == (401, "UNAUTHORIZED")
+        client.headers["Authorization"] = f"Bearer {await token_of(client, venue, person)}"
         yield client
+
+
+async def token_of(client: httpx.AsyncClient, venue: Venue, person: Person) -> str:
+    """By the challenge, which is good once."""
+    asked = await client.post(paths.CHALLENGE, json={"account": hex(person.address)})
+    challenge = Challenge.parse(asked.json())
+    r, s = person.key.sign(challenge.hash(venue.chain_id))
+    answer = TokenRequest(account=person.address, nonce=challenge.nonce, key=person.key.public_key, r=r, s=s)
+    given = await client.post(paths.SESSION, json=answer.dump())
+    again = await client.post(paths.SESSION, json=answer.dump())
+    assert (again.status_code, again.json()["error"]["code"]) == (401, "UNAUTHORIZED")
+    return Token.parse(given.json()).token
 
 
 async def test_the_gateway_takes_orders_and_says_what_became_of_them(house: House, tmp_path: Path) -> None:
@@ -183,3 +205,90 @@ async def test_the_gateway_takes_orders_and_says_what_became_of_them(house: Hous
             "PlaceRequest"
             in document["paths"][paths.ORDERS]["post"]["requestBody"]["content"]["application/json"]["schema"]["$ref"]
         )
+
+
+async def test_the_stream_begins_with_a_snapshot_and_counts(house: House, tmp_path: Path) -> None:
+    async with running(house, tmp_path) as (venue, alice, bob):
+        config = uvicorn.Config(make_app(venue), port=0, log_config=None, lifespan="off", ws="websockets-sansio")
+        server = uvicorn.Server(config)
+        serving = asyncio.create_task(server.serve())
+        await until(lambda: server.started)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        async with (
+            httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as over_http,
+            connect(f"ws://127.0.0.1:{port}{paths.STREAM}") as socket,
+        ):
+            token = await token_of(over_http, venue, alice)
+
+            async def ask(**request: Any) -> StreamMessage:
+                await socket.send(orjson.dumps(request).decode())
+                return await hear()
+
+            async def hear() -> StreamMessage:
+                return StreamMessage.parse(orjson.loads(await asyncio.wait_for(socket.recv(), 10)))
+
+            refused = await ask(op="subscribe", id=1, channel="orders")
+            assert refused.error is not None
+            assert (refused.id, refused.error.code) == (1, ErrorCode.UNAUTHORIZED)
+            unknown = await ask(op="subscribe", id=2, channel="book", market="XAU")
+            assert unknown.error is not None
+            assert unknown.error.code is ErrorCode.UNKNOWN_MARKET
+            assert (await ask(op="ping", id=3)).type is MessageKind.PONG
+            assert (await ask(op="login", id=4, token=token)).type is MessageKind.DONE
+            for channel, market in (("book", BTC), ("orders", None), ("fills", None)):
+                where = {} if market is None else {"market": market}
+                assert (await ask(op="subscribe", id=5, channel=channel, **where)).type is MessageKind.DONE
+                assert (await hear()).type is MessageKind.SNAPSHOT
+            await alice.place("buy", "0.1", "95470")
+            await bob.place("sell", "0.1", "95470")
+            await venue.settled()
+            last: dict[Channel | None, StreamMessage] = {}
+            while Channel.FILLS not in last or last[Channel.FILLS].data["fills"][-1]["state"] != "settled":
+                message = await hear()
+                assert (message.type, message.session) == (MessageKind.UPDATE, venue.session)
+                assert message.channel not in last or message.seq == last[message.channel].seq + 1
+                last[message.channel] = message
+            book = BookView.parse(last[Channel.BOOK].data)
+            assert book.bids == (Level(Decimal(95_470), Decimal(0)),)
+            while OrderView.parse(last[Channel.ORDERS].data["orders"][-1]).state is not OrderState.FILLED:
+                message = await hear()
+                last[message.channel] = message
+        server.should_exit = True
+        await serving
+
+
+async def test_a_dead_mans_switch_cancels_when_nobody_sets_it_anew(house: House, tmp_path: Path) -> None:
+    now = [1000.0]
+    async with local_venue(house.deployment, tmp_path / "v.sqlite", poll=0.02, clock=lambda: now[0]) as venue:
+        alice = Person(house, venue, "alice")
+        order = await alice.place("buy", "0.1", "95470")
+        with pytest.raises(Refused):
+            venue.set_switch(alice.address, 4)
+        assert venue.set_switch(alice.address, 10) == 10
+        now[0] += 9
+        assert venue.set_switch(alice.address, 10) == 10
+        now[0] += 9
+        await asyncio.sleep(0.1)
+        assert order.state is OrderState.OPEN
+    # It outlives the process.
+    now[0] += 2
+    async with local_venue(house.deployment, tmp_path / "v.sqlite", poll=0.02, clock=lambda: now[0]) as venue:
+        found = venue.order(alice.address, order.order_hash)
+        await until(lambda: found.state is not OrderState.OPEN)
+        assert (found.state, found.reason) == (OrderState.CANCELLED, "the dead man's switch")
+        assert venue.switch_left(alice.address) is None
+
+
+async def test_a_new_epoch_ends_every_order_and_a_rollback_takes_settlements_back(house: House, tmp_path: Path) -> None:
+    async with running(house, tmp_path) as (venue, alice, bob):
+        bid = await alice.place("buy", "0.3", "95470")
+        async with house.nodes.undone():
+            await bob.place("sell", "0.1", "95470")
+            await venue.settled()
+            assert bid.filled == to_size("0.1")
+        # The chain is back where it was; what was settled since never happened.
+        await until(lambda: not bid.filled)
+        (fill,) = venue.fills(alice.address, 0, 10).fills
+        assert (fill.state, fill.reason) == (FillState.REFUSED, "erased by a rollback")
+        assert bid.state is OrderState.CANCELLED
+        assert venue.engine.traders[alice.address].sizes == {}

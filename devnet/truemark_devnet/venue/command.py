@@ -7,6 +7,7 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 from truemark.deployment import Deployment
@@ -23,7 +24,7 @@ PORT = 8790
 
 
 @asynccontextmanager
-async def local_venue(deployment: Deployment, log_path: Path, **options: float) -> AsyncIterator[Venue]:
+async def local_venue(deployment: Deployment, log_path: Path, **options: Any) -> AsyncIterator[Venue]:
     """The venue in this process, settling with the devnet operator's account.
 
     Raises:
@@ -33,7 +34,7 @@ async def local_venue(deployment: Deployment, log_path: Path, **options: float) 
     wallet = wallet_of(operators(deployment.l2_rpc)["operator"], deployment.l2_chain_id)
     async with AsyncExitStack() as stack:
         rpc = await stack.enter_async_context(AsyncRpc(deployment.l2_rpc))
-        yield await stack.enter_async_context(Venue(deployment, rpc, wallet, log_path, **options))  # type: ignore[arg-type]
+        yield await stack.enter_async_context(Venue(deployment, rpc, wallet, log_path, **options))
 
 
 async def serve(manifest: Path, log_path: Path, port: int, ready: Callable[[str], None]) -> None:
