@@ -9,7 +9,7 @@ import secrets
 import signal
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from decimal import Decimal
 from pathlib import Path
 
@@ -48,16 +48,20 @@ class Process:
 
     async def start(self) -> str:
         """Its URL, once it answers."""
-        self._running = await asyncio.create_subprocess_exec(
-            str(Path(sys.executable).with_name("truemark")),
-            *("devnet", "venue", "--port", "0"),
-            env={**os.environ, "TRUEMARK_DEPLOYMENT": str(self._manifest)},
-            stdout=asyncio.subprocess.PIPE,
-            stderr=(self._folder / "venue.log").open("ab"),
-        )
+        log = self._folder / "venue.log"
+        with log.open("ab") as errors:
+            self._running = await asyncio.create_subprocess_exec(
+                str(Path(sys.executable).with_name("truemark")),
+                *("devnet", "venue", "--port", "0"),
+                env={**os.environ, "TRUEMARK_DEPLOYMENT": str(self._manifest)},
+                stdout=asyncio.subprocess.PIPE,
+                stderr=errors,
+            )
         assert self._running.stdout is not None
-        line = await asyncio.wait_for(self._running.stdout.readline(), 60)
-        assert line.startswith(b"venue: http"), (self._folder / "venue.log").read_text()
+        line = b""
+        with suppress(TimeoutError):
+            line = await asyncio.wait_for(self._running.stdout.readline(), 60)
+        assert line.startswith(b"venue: http"), log.read_text()
         return line.decode().split()[1]
 
     async def kill(self, how: signal.Signals = signal.SIGKILL) -> None:
