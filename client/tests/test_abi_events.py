@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
-from truemark.abi import Abi, AbiError, EnumValue
+from hypothesis import given
+from hypothesis import strategies as st
+from truemark.abi import Abi, AbiError, DecodedEvent, EnumValue
 from truemark.felt import PRIME, selector
 
 U8, U64, I64 = "core::integer::u8", "core::integer::u64", "core::integer::i64"
@@ -172,3 +175,75 @@ def test_an_event_of_the_old_form_is_no_cairo_1_event() -> None:
     old = {"type": "event", "name": "Transfer", "inputs": [{"name": "value", "type": U8}]}
     with pytest.raises(AbiError, match="no event with the key"):
         Abi([old]).decode_event(keys("Transfer"), [1])
+
+
+#: Types of members, and what each may be.
+FLAT: dict[str, st.SearchStrategy[Any]] = {
+    "core::felt252": st.integers(0, PRIME - 1),
+    U8: st.integers(0, 255),
+    U64: st.integers(0, 2**64 - 1),
+    I64: st.integers(-(2**63), 2**63 - 1),
+    "core::integer::i128": st.integers(-(2**127), 2**127 - 1),
+    ADDRESS: st.integers(0, 2**251 - 1),
+    U256: st.integers(0, 2**256 - 1),
+    "core::integer::u512": st.integers(0, 2**512 - 1),
+    "core::bool": st.booleans(),
+    # Not flat: of varying size.
+    "core::byte_array::ByteArray": st.text(st.characters(codec="utf8"), max_size=70),
+    "core::array::Array::<core::integer::u8>": st.lists(st.integers(0, 255), max_size=4),
+    "core::option::Option::<core::integer::u64>": st.none() | st.integers(0, 2**64 - 1),
+    "t::Pair": st.fixed_dictionaries({'it\'s "a"': st.integers(0, 255), "wide": st.integers(0, 2**256 - 1)}),
+}
+PAIR = {
+    "type": "struct",
+    "name": "t::Pair",
+    "members": [{"name": 'it\'s "a"', "type": U8}, {"name": "wide", "type": U256}],
+}
+
+
+@given(st.data(), st.lists(st.tuples(st.sampled_from(sorted(FLAT)), st.sampled_from(["key", "data"])), max_size=8))
+def test_events_decode_in_few_steps_to_what_their_members_say(
+    data: st.DataObject, kinds: list[tuple[str, str]]
+) -> None:
+    members = [(f"member {place}", kind, where) for place, (kind, where) in enumerate(kinds)]
+    functions = [
+        {
+            "type": "function",
+            "name": f"take {name}",
+            "inputs": [{"name": "value", "type": kind}],
+            "outputs": [],
+            "state_mutability": "view",
+        }
+        for name, kind, _ in members
+    ]
+    abi = Abi([PAIR, *functions, struct("t::E", *members), enum("t::Event", ("E", "t::E", "nested"))])
+    values = {name: data.draw(FLAT[kind]) for name, kind, _ in members}
+    felts: dict[str, list[int]] = {"key": [selector("E")], "data": []}
+    for name, _, where in members:
+        felts[where].extend(abi.encode(f"take {name}", values[name]))
+    event = abi.decode_event(felts["key"], felts["data"])
+    assert event == DecodedEvent("E", values, ("E",))
+    assert list(event.fields) == list(values)
+    texts = {where: [hex(felt) for felt in part] for where, part in felts.items()}
+    assert abi.decode_event_texts(texts["key"], texts["data"]) == event
+    # A felt changed, missing or too many is refused or read as the members one by one read it.
+    spoilt = {where: list(part) for where, part in felts.items()}
+    where = data.draw(st.sampled_from(["key", "data"]))
+    how = data.draw(st.sampled_from(["more", "less", "other"]))
+    if how == "more":
+        spoilt[where].append(data.draw(st.integers(-1, PRIME)))
+    elif len(spoilt[where]) > (where == "key"):
+        last = spoilt[where].pop()
+        if how == "other":
+            spoilt[where].append(data.draw(st.sampled_from([last + 1, -1, 2**128, 2**251, PRIME - 1, PRIME])))
+    slowly = Abi([PAIR, struct("t::E", *members), enum("t::Event", ("E", "t::E", "nested"))])
+    slowly._events.quick.clear()
+    try:
+        expected: Any = slowly.decode_event(spoilt["key"], spoilt["data"])
+    except AbiError as error:
+        with pytest.raises(AbiError, match=re.escape(str(error))):
+            abi.decode_event(spoilt["key"], spoilt["data"])
+        with pytest.raises(AbiError, match=re.escape(str(error))):
+            abi.decode_event_texts([hex(felt) for felt in spoilt["key"]], [hex(felt) for felt in spoilt["data"]])
+    else:
+        assert abi.decode_event(spoilt["key"], spoilt["data"]) == expected

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import repeat
 from typing import Any, Final
 
 import orjson
@@ -138,8 +139,8 @@ def parse_receipt(raw: Mapping[str, Any]) -> Receipt:
         raise BadAnswer(f"the node gave a receipt that is none: {type(error).__name__} {error}") from None
 
 
-def hex_felts(texts: list[str]) -> tuple[int, ...]:
-    return tuple([int(text, 16) for text in texts])
+def hex_felts(texts: Iterable[str]) -> tuple[int, ...]:
+    return tuple(map(int, texts, repeat(16)))
 
 
 def optional_hex(text: str | None) -> int | None:

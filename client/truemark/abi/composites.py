@@ -8,6 +8,7 @@ from itertools import groupby
 from operator import le
 from typing import Any, Final
 
+from truemark.abi import flat
 from truemark.abi.scalars import Codec, Decode, brief, next_felt
 from truemark.abi.values import EnumValue, Misfit
 
@@ -129,7 +130,8 @@ def struct(name: str, members: Mapping[str, Codec]) -> Codec:
     def show(value: Mapping[str, Any]) -> dict[str, Any]:
         return {key: codec.show(value[key]) for key, codec in members.items()}
 
-    return Codec(name, encode, decode, show, sum(codec.least for codec in members.values()))
+    least = sum(codec.least for codec in members.values())
+    return Codec(name, encode, decode, show, least, flat=flat.struct(members))
 
 
 def fields_of(value: Any, members: Mapping[str, Codec]) -> Mapping[str, Any]:
@@ -303,7 +305,7 @@ def non_zero(name: str, inner: Codec) -> Codec:
             raise Misfit("0, and it may not be")
         return value, after
 
-    return replace(inner, name=name, encode=encode, decode=decode, plain=None)
+    return replace(inner, name=name, encode=encode, decode=decode, plain=None, flat=None)
 
 
 def _items(value: Any) -> Sequence[Any]:

@@ -165,12 +165,31 @@ class Abi:
         Raises:
             AbiError: the ABI has no such event, or the felts do not fit it.
         """
+        quick = self._events.quick.get(keys[0]) if keys else None
+        if quick is not None:
+            found = quick.felts(keys, data)
+            if found is not None:
+                return found
         _check(keys)
         _check(data)
         try:
             return self._events.decode(keys, data)
         except RecursionError:
             raise AbiError("the event is nested too deeply") from None
+
+    def decode_event_texts(self, keys: Sequence[str], data: Sequence[str]) -> DecodedEvent:
+        """As `decode_event`, from hexadecimal text as nodes write felts.
+
+        Raises:
+            AbiError: as `decode_event`.
+            ValueError: a text is no hexadecimal number.
+        """
+        quick = self._events.quick_texts.get(keys[0]) if keys else None
+        if quick is not None:
+            found = quick(keys, data)
+            if found is not None:
+                return found
+        return self.decode_event([int(key, 16) for key in keys], [int(felt, 16) for felt in data])
 
     def event_names(self) -> tuple[str, ...]:
         return self._events.names()

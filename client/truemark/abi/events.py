@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from truemark.abi.composites import record_decoder
+from truemark.abi.flat import event_decoder
 from truemark.abi.scalars import Codec, Decode
 from truemark.abi.types import Types
 from truemark.abi.values import AbiError, DecodedEvent, Misfit
@@ -36,6 +37,8 @@ class _Layout:
         self._decode_data = record_decoder(data)
         #: None: the keys come first, as they are decoded.
         self._order = None if [*keys, *data] == list(self.codecs) else tuple(self.codecs)
+        #: The same in few steps; None where its keys are of varying size.
+        self.quick = event_decoder(path, keys, data, tuple(self.codecs))
 
     def decode(self, keys: Sequence[int], data: Sequence[int]) -> DecodedEvent:
         at = self._key_count
@@ -76,6 +79,13 @@ class EventTable:
         for name, entry in enums.items():
             if name not in inner:
                 self._walk(entry, (), (name,))
+        #: By their only selector, where no other event begins with it.
+        self.quick = {
+            place[0]: layout.quick
+            for place, (layout, *others) in self._layouts.items()
+            if len(place) == 1 and not others and isinstance(layout, _Layout) and layout.quick is not None
+        }
+        self.quick_texts = {hex(place): quick.texts for place, quick in self.quick.items()}
 
     def decode(self, keys: Sequence[int], data: Sequence[int]) -> DecodedEvent:
         """

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from operator import index
 from typing import Any, Final
 
+from truemark.abi import flat
+from truemark.abi.flat import Flat
 from truemark.abi.values import Misfit
 from truemark.errors import TruemarkError
 from truemark.felt import PRIME, short_string
@@ -42,6 +44,8 @@ class Codec:
     plain: int | None = None
     #: The decoded value can be None.
     nullable: bool = False
+    #: Not None for a value that always takes the same number of felts.
+    flat: Flat | None = None
 
 
 def same(value: Any) -> Any:
@@ -112,7 +116,7 @@ def unsigned(
 
     if show is None:
         show = same if limit <= SHOWN_AS_NUMBER else str
-    return Codec(name, encode, decode, show, 1, plain=limit)
+    return Codec(name, encode, decode, show, 1, plain=limit, flat=flat.unsigned(limit))
 
 
 def signed(name: str, low: int, high: int) -> Codec:
@@ -140,7 +144,7 @@ def signed(name: str, low: int, high: int) -> Codec:
             check(value)
         return value, at + 1
 
-    return Codec(name, encode, decode, same if -low <= SHOWN_AS_NUMBER else str, 1)
+    return Codec(name, encode, decode, same if -low <= SHOWN_AS_NUMBER else str, 1, flat=flat.signed(low, high))
 
 
 def felt252(name: str) -> Codec:
@@ -187,7 +191,7 @@ def boolean(name: str) -> Codec:
             raise Misfit(f"{value:#x} is not a bool")
         return value == 1, at + 1
 
-    return Codec(name, encode, decode, same, 1)
+    return Codec(name, encode, decode, same, 1, flat=flat.boolean())
 
 
 def wide(name: str, limbs: int) -> Codec:
@@ -214,7 +218,7 @@ def wide(name: str, limbs: int) -> Codec:
             value = value << 128 | part
         return value, at + limbs
 
-    return Codec(name, encode, decode, str, limbs)
+    return Codec(name, encode, decode, str, limbs, flat=flat.wide(limbs))
 
 
 def byte_array(name: str) -> Codec:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from truemark.errors import TruemarkError
 
@@ -52,9 +52,8 @@ class DecodedCall:
     arguments: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class DecodedEvent:
-    """An event, fields in the order of the ABI.
+class DecodedEvent(NamedTuple):
+    """An event, fields in the order of the ABI. A tuple: one is made for every event of a chain.
 
     `name` is the variant of the innermost event enum; `path` the variants that lead to it, without those that are flat.
     """

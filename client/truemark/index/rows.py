@@ -15,7 +15,7 @@ from truemark.index.classes import Classes, ClassText
 from truemark.index.fingerprint import commitments_of, is_strong
 from truemark.index.reader import RawBlock
 from truemark.index.records import Cause
-from truemark.index.values import ints, word, words
+from truemark.index.values import word, words
 from truemark.receipt import revert_reason
 
 Row = dict[str, Any]
@@ -182,7 +182,7 @@ def _events(
                 continue
             abi = text.parsed
             try:
-                event = abi.decode_event(ints(keys), ints(raw["data"]))
+                event = abi.decode_event_texts(keys, raw["data"])
             except AbiError as error:
                 reason = str(error)
                 continue

@@ -3,7 +3,7 @@ their bytes in a row; an integer that may pass 63 bits is decimal text."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -71,7 +71,3 @@ def numbers(data: bytes) -> tuple[int, ...]:
 
 def optional_number(data: bytes | None) -> int | None:
     return None if data is None else int.from_bytes(data, "big")
-
-
-def ints(texts: Sequence[str]) -> list[int]:
-    return [int(text, 16) for text in texts]

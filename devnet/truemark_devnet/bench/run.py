@@ -22,6 +22,7 @@ FIGURES = {
     "transactions": "transactions",
     "transactions_presigned": "transactions",
     "backfill": "backfill",
+    "decode": "decode",
     "gas": "gas",
     "screen": "screen",
     "round_gas": "round_gas",
