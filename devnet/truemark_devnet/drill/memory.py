@@ -40,7 +40,7 @@ class Memory:
             found = orjson.loads(self._path.read_bytes())
         except FileNotFoundError:
             folder.mkdir(parents=True, exist_ok=True)
-            self._save()
+            self.save()
             return
         except (OSError, ValueError) as error:
             raise BadMemory(f"{self._path}: {error}") from error
@@ -60,13 +60,13 @@ class Memory:
         content = self._part(part)
         spent = content["spent"].pop(step, 0.0) + time.monotonic() - began
         content["steps"][step] = {"facts": dict(facts), "seconds": round(spent, 2), "at": at}
-        self._save()
+        self.save()
 
     def spend(self, part: str, step: str, seconds: float) -> None:
         """Of a step that is not behind yet."""
         spent = self._part(part)["spent"]
         spent[step] = spent.get(step, 0.0) + seconds
-        self._save()
+        self.save()
 
     def steps(self, part: str) -> dict[str, dict[str, Any]]:
         """By name, in their order: `facts`, `seconds` and block time `at`."""
@@ -80,7 +80,7 @@ class Memory:
         notes = self._part(part)["notes"]
         if name not in notes:
             notes[name] = value
-            self._save()
+            self.save()
         return notes[name]
 
     def noted(self, part: str, name: str) -> Any:
@@ -111,7 +111,7 @@ class Memory:
         nonce = await account.nonce()
         tx_hash, _ = invoke_v3(tuple(calls), account.address, nonce, account.chain_id, account.fees)
         self._content["sent"][key] = {"hash": hex(tx_hash), "nonce": nonce}
-        self._save()
+        self.save()
         return await account.wait(await account.send(calls))
 
     def hash_of(self, key: str) -> int:
@@ -123,7 +123,7 @@ class Memory:
         found: dict[str, Any] = self._content["parts"].setdefault(name, empty)
         return found
 
-    def _save(self) -> None:
+    def save(self) -> None:
         """Replaces the file whole: a kill leaves the old or the new one."""
         handle, name = tempfile.mkstemp(dir=self.folder, prefix=f".{FILE}.")
         with os.fdopen(handle, "wb") as file:

@@ -43,7 +43,7 @@ from truemark_devnet.nodes.storage import read_slot, write_slots
 TRADE: Final = Decimal("0.05")
 QUIET_SALT, ERASED_SALT, OLD_SALT = 1, 2, 3
 #: What the database shows, and from when on.
-_PHASES: Final = {
+PHASES: Final = {
     "funding reset to 0": CROSSING,
     "price 0": ZERO,
     "old page, 14% lower": OLD_LOW,
@@ -82,7 +82,7 @@ async def corrupted(venue: Venue) -> dict[str, Any]:
         write_slots(control, oracle, {slot: 0})
     await venue.move_to(CROSSING)
     await _cross_the_line(venue)
-    for phase, since in _PHASES.items():
+    for phase, since in PHASES.items():
         if not venue.memory.has(venue.part, phase):
             await venue.move_to(since)
             await publish(venue)

@@ -8,13 +8,16 @@ from decimal import Decimal
 from typing import Any, Final
 
 from truemark.deployment import Deployment
+from truemark.felt import hex_of, selector
 from truemark.models import Destination
-from truemark.rpc import AsyncRpc
+from truemark.rpc import AsyncRpc, RpcError
+from truemark.transactions import Call
 from truemark.units import VALUE_DECIMALS, to_collateral
 from truemark_keeper.recovery.integrity import MODES, integrity_report
 
 from truemark_devnet.accounts import operators
 from truemark_devnet.build import Build
+from truemark_devnet.deploy.l2 import UNIVERSAL_DEPLOYER
 from truemark_devnet.deploy.venue import deploy
 from truemark_devnet.drill.memory import Memory
 from truemark_devnet.drill.script import (
@@ -36,6 +39,8 @@ from truemark_devnet.scenario.stage import panel_of
 MANIFEST: Final = "deployment.json"
 #: Deposits into margin accounts, and fills, of one transaction.
 _DEPOSITS, _FILLS = 30, 10
+#: Accounts that one transaction deploys, and what each gets for fees, FRI.
+_ACCOUNTS, _FEES = 20, 10**21
 #: What the house has in its wallet besides, for deposits of others' refunds; USD.
 _SPARE: Final = Decimal(1_000_000)
 
@@ -67,6 +72,7 @@ async def open_for_the_night(venue: Venue) -> dict[str, Any]:
     await venue.deposit(HOUSE, total, Destination.WALLET)
     await venue.nodes.flush()
     await _to_full(venue)
+    await _deploy_accounts(venue)
     await _register_keys(venue)
     await _fund(venue)
     await _take_positions(venue)
@@ -125,6 +131,27 @@ async def _rounds_over(venue: Venue, seconds: int) -> None:
         await venue.nodes.increase_time(step)
         await venue.report(PRICES, panel if venue.part == "guarded" else panel[:1])
         seconds -= step
+
+
+async def _deploy_accounts(venue: Venue) -> None:
+    """Those that are not there, many in one transaction, each with what it pays fees with. devnet could predeploy them,
+    and takes 40 MB of memory for each."""
+    asked = [
+        ("starknet_getClassHashAt", {"block_id": "latest", "contract_address": hex_of(member.address)})
+        for member in venue.members.values()
+    ]
+    answers = await venue.rpc.batch(asked)
+    missing = [
+        member for member, answer in zip(venue.members.values(), answers, strict=True) if isinstance(answer, RpcError)
+    ]
+    class_hash, token = venue.deployment.account_class_hash, venue.deployment.fee_token
+    for page in _pages(missing, _ACCOUNTS):
+        calls = []
+        for member in page:
+            arguments = (class_hash, member.public_key, 0, 1, member.public_key)
+            calls.append(Call(UNIVERSAL_DEPLOYER, selector("deployContract"), arguments))
+            calls.append(Call(token, selector("transfer"), (member.address, _FEES, 0)))
+        await venue.account("admin").execute(calls)
 
 
 async def _register_keys(venue: Venue) -> None:

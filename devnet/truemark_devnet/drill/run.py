@@ -10,7 +10,7 @@ from typing import Any, Final
 from truemark.rpc import AsyncRpc
 
 from truemark_devnet.build import Build
-from truemark_devnet.drill import night, opening, recovery
+from truemark_devnet.drill import guarded, night, opening, recovery, reopening
 from truemark_devnet.drill.memory import Memory
 from truemark_devnet.drill.script import Size
 from truemark_devnet.drill.venue import Venue
@@ -31,12 +31,19 @@ UNGUARDED: Final[Mapping[str, Step]] = {
     "sent again": recovery.sent_again,
     "reconcile": recovery.reconciled,
     "reopened by hand": recovery.by_hand,
+    "reopened": reopening.after_the_wave,
 }
-PARTS: Final[Mapping[str, Mapping[str, Step]]] = {"unguarded": UNGUARDED}
+GUARDED: Final[Mapping[str, Step]] = {
+    "open": opening.open_for_the_night,
+    "quiet": night.quiet,
+    "corrupted": guarded.night,
+    "find": guarded.find,
+    "restore": guarded.restore,
+    "reopened": guarded.reopened,
+}
+PARTS: Final[Mapping[str, Mapping[str, Step]]] = {"unguarded": UNGUARDED, "guarded": GUARDED}
 #: 04:20 UTC: ten minutes before the maintenance of that day began.
 BEGIN: Final = START + 4 * 3600 + 20 * 60
-#: Accounts besides the crowd: those with a role.
-_ROLES: Final = 8
 
 
 async def run_part(memory: Memory, built: Build, part: str, size: Size, tell: Teller) -> None:
@@ -44,7 +51,7 @@ async def run_part(memory: Memory, built: Build, part: str, size: Size, tell: Te
     steps = PARTS[part]
     if all(memory.facts(part, step) is not None for step in steps):
         return
-    nodes = _nodes(memory, part, size)
+    nodes = _nodes(memory, part)
     try:
         async with AsyncRpc(nodes.l2_url) as rpc:
             venue = await opening.deployed(nodes, rpc, built, memory, part, size)
@@ -59,7 +66,7 @@ async def run_part(memory: Memory, built: Build, part: str, size: Size, tell: Te
     down(_home(memory, part))
 
 
-def _nodes(memory: Memory, part: str, size: Size) -> Nodes:
+def _nodes(memory: Memory, part: str) -> Nodes:
     """Not owned by this process: a kill leaves the chain where it was."""
     home = _home(memory, part)
     if memory.has(part, "chain"):
@@ -72,7 +79,6 @@ def _nodes(memory: Memory, part: str, size: Size) -> Nodes:
         hold_time=True,
         tick=None,
         relay=None,
-        accounts=_ROLES + size.accounts,
     ).nodes
     memory.note(part, "chain", value=True)
     return started

@@ -15,8 +15,8 @@ from truemark.account import Account
 from truemark.contract import Contract
 from truemark.deployment import Deployment
 from truemark.errors import TruemarkError
-from truemark.felt import hex_of, selector, short_string_text
-from truemark.keys import StarkKey
+from truemark.felt import PRIME, hex_of, selector, short_string_text
+from truemark.keys import StarkKey, account_address
 from truemark.l1 import L1Bridge
 from truemark.models import Destination, Withdrawal
 from truemark.orders import Order, SignedOrder
@@ -77,8 +77,8 @@ class Venue:
 
     def __post_init__(self) -> None:
         self.book: Mapping[str, Holder] = book(self.size)
-        spare = [member for role, member in self.roles.items() if role.startswith("spare-")]
-        self.members = {HOUSE: self.roles["liquidator"], **dict(zip(self.book, spare, strict=False))}
+        class_hash = self.deployment.account_class_hash
+        self.members = {HOUSE: self.roles["liquidator"], **{who: _member(who, class_hash) for who in self.book}}
         self._accounts: dict[int, Account] = {}
 
     # Who and what
@@ -264,8 +264,12 @@ class Venue:
             return receipt.revert_reason
         for name, said in self.said(receipt):
             if name in ("FillRefused", "LiquidationRefused"):
-                return short_string_text(said["reason"])
+                return self.reason(said)
         return None
+
+    def reason(self, said: Mapping[str, Any]) -> str:
+        """Of a refusal's event."""
+        return short_string_text(said["reason"])
 
     def said(self, receipt: Receipt) -> list[tuple[str, Mapping[str, Any]]]:
         """The clearinghouse's events of a transaction."""
@@ -362,6 +366,13 @@ class Venue:
 
     def kept(self, name: str) -> Any:
         return orjson.loads((self.memory.folder / self.part / name).read_bytes())
+
+
+def _member(who: str, class_hash: int) -> L2Account:
+    """A person's account, by a key that is public knowledge and worth nothing anywhere else."""
+    secret = int.from_bytes(keccak(text=f"truemark drill: {who}"), "big") % (PRIME >> 5) + 1
+    public = StarkKey.from_private(secret).public_key
+    return L2Account(who, account_address(public, class_hash), public, secret)
 
 
 async def all_of(work: Iterable[Any], at_once: int = 8) -> None:
