@@ -8,11 +8,12 @@ PACKAGES := client/truemark keeper/truemark_keeper devnet/truemark_devnet
 # One test or figure: `make bench ONLY=signing`, `make prove ONLY=contracts`.
 ONLY ?=
 
-.PHONY: help demo demo-incident test deep prove lint format contracts bench tools clean
+.PHONY: help demo demo-incident drill test deep prove lint format contracts bench tools clean
 
 help:
 	@echo "make demo       builds what is missing, then runs a real day on two local nodes"
 	@echo "make demo-incident  a database upgrade under running keepers, on a venue without guards and on a guarded one"
+	@echo "make drill      the whole of 19 January 2026: the night, the recovery, the refunds; and the release beside it"
 	@echo "make test       builds what is missing, then the tests (below 10 minutes)"
 	@echo "make deep       the tests that take longer (below 25 minutes)"
 	@echo "make prove      the properties on many more examples, as long as you like; ONLY=name for one"
@@ -43,6 +44,9 @@ demo: contracts
 
 demo-incident: contracts
 	@$(BIN)/truemark demo-incident
+
+drill: contracts
+	@$(BIN)/truemark drill
 
 test: contracts
 	@$(BIN)/truemark devnet contracts --test

@@ -47,6 +47,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(scenario, name="scenario")
     app.command("demo")(demo)
     app.command("demo-incident")(demo_incident)
+    app.command("drill")(drill)
     app.command("bench")(bench)
     app.command("upgrade")(upgrade)
 
@@ -413,6 +414,25 @@ def demo_incident(
     run = _part("truemark_devnet.incident.command", "run")
     with interruptible():
         run(sqlite=sqlite, report=report, console=Console())
+
+
+def drill(
+    accounts: Annotated[int, typer.Option(min=20, max=1_000, help="How many people are on each venue.")] = 200,
+    folder: Annotated[Path, typer.Option(help="Where it keeps what it has done, and its nodes.")] = Path("build/drill"),
+    report: Annotated[Path, typer.Option(help="Where the report goes; figures beside it, .json.")] = Path(
+        "drill-report.html"
+    ),
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the one that was begun; the same command does, too.")
+    ] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Forget the one that was begun.")] = False,
+) -> None:
+    """Rehearses 19 January 2026: without guards from the night to the last refund, and on the release beside it."""
+    from truemark_devnet.processes import interruptible
+
+    run = _part("truemark_devnet.drill.command", "run")
+    with interruptible():
+        run(accounts=accounts, folder=folder, report=report, console=Console(), resume=resume, fresh=fresh)
 
 
 def bench(

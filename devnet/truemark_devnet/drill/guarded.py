@@ -185,7 +185,7 @@ async def night(venue: Venue) -> dict[str, Any]:
 
 async def find(venue: Venue) -> dict[str, Any]:
     """What the same tool says of this night: storage was written, and nobody lost anything by it."""
-    blocks = await followed(venue)
+    blocks = await followed(venue, "night")
     begin = int(venue.memory.noted(venue.part, "begin"))
     found = searched(venue, first=begin, until=await venue.at())
     rules: dict[str, int] = {}
@@ -236,6 +236,7 @@ async def reopened(venue: Venue) -> dict[str, Any]:
             await publish(venue, fall_at=fall_at)
         await venue.sweep()
         memory.note(part, "fallen", value=True)
+    await followed(venue, "reopened")
     return {
         "moves": moves,
         "looks": len(seen.looks),

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from truemark.deployment import Deployment
 from truemark.felt import hex_of, selector
+from truemark.index import Index
 from truemark.models import Destination
 from truemark.rpc import AsyncRpc, RpcError
 from truemark.transactions import Call
@@ -37,6 +38,7 @@ from truemark_devnet.scenario.profile import plan_of
 from truemark_devnet.scenario.stage import panel_of
 
 MANIFEST: Final = "deployment.json"
+MARKS: Final = "marks-{}.json"
 #: Deposits into margin accounts, and fills, of one transaction.
 _DEPOSITS, _FILLS = 30, 10
 #: Accounts that one transaction deploys, and what each gets for fees, FRI.
@@ -68,6 +70,7 @@ async def open_for_the_night(venue: Venue) -> dict[str, Any]:
     """From Halted to a full book; ends at the second from which the night is counted."""
     if venue.part != "guarded":
         seed_funding(venue)
+    venue.memory.note(venue.part, "index from", await venue.height())
     total = HOUSE_COLLATERAL + _SPARE + sum(holder.collateral for holder in venue.book.values())
     await venue.deposit(HOUSE, total, Destination.WALLET)
     await venue.nodes.flush()
@@ -103,6 +106,16 @@ def seed_funding(venue: Venue) -> None:
         write_slots(control, oracle, {growth_slot(venue): int(SOL_FUNDING.scaleb(VALUE_DECIMALS))})
 
 
+def keep_marks(venue: Venue, name: str, index: Index) -> None:
+    """What the index has as marks now, into a file of the drill."""
+    first = int(venue.memory.noted(venue.part, "begin"))
+    found = {}
+    for market, info in venue.deployment.markets.items():
+        rows = index.marks(info.index, oracle=venue.oracle.address, first_block=first)
+        found[market] = [[row.timestamp, int(row.price)] for row in rows]
+    venue.keep(MARKS.format(name), found)
+
+
 async def publish(venue: Venue, *, fall_at: int | None = None, prices: dict[str, Decimal] | None = None) -> None:
     """A round of the venue's publisher: what the database says; without guards one reporter is enough."""
     at = await venue.at()
@@ -135,7 +148,7 @@ async def _rounds_over(venue: Venue, seconds: int) -> None:
 
 async def _deploy_accounts(venue: Venue) -> None:
     """Those that are not there, many in one transaction, each with what it pays fees with. devnet could predeploy them,
-    and takes 40 MB of memory for each."""
+    and takes some 35 MB of memory for each."""
     asked = [
         ("starknet_getClassHashAt", {"block_id": "latest", "contract_address": hex_of(member.address)})
         for member in venue.members.values()

@@ -16,7 +16,7 @@ from truemark_keeper.recovery.integrity import MODES, integrity_report
 from truemark_keeper.recovery.reconcile import balance_of, erased, erased_deposits, reconcile
 
 from truemark_devnet.drill.night import AT_THE_LINE, ERASED_TX, TRADE, outside_prices
-from truemark_devnet.drill.opening import growth_slot, publish
+from truemark_devnet.drill.opening import growth_slot, keep_marks, publish
 from truemark_devnet.drill.script import ATTACKER, BTC, MAKER, PAXG, WAVE_PERCENT, true_price
 from truemark_devnet.drill.venue import DrillFailed, Venue
 from truemark_devnet.recovery import devnet_chain
@@ -28,11 +28,14 @@ WAVE_SIZE: Final = Decimal("0.5")
 _OLD_EPOCH_SALT, _WAVE_SALT = 10, 20
 
 
-async def followed(venue: Venue) -> int:
-    """The index brought up to the chain as it is; the newest block."""
-    first = int(venue.memory.noted(venue.part, "begin"))
+async def followed(venue: Venue, keep: str = "") -> int:
+    """The index brought up to the chain as it is; the newest block. `keep`: the marks go to a file of that name."""
+    first = int(venue.memory.noted(venue.part, "index from"))
     with Index.open(venue.memory.folder / venue.part / INDEX, venue.deployment) as index:
-        return await Follower(venue.rpc, index, venue.deployment, first_block=first).backfill()
+        newest = await Follower(venue.rpc, index, venue.deployment, first_block=first).backfill()
+        if keep:
+            keep_marks(venue, keep, index)
+        return newest
 
 
 def searched(venue: Venue, *, first: int, last: int | None = None, until: int, fall_at: int | None = None) -> Verdict:
@@ -44,7 +47,7 @@ def searched(venue: Venue, *, first: int, last: int | None = None, until: int, f
 
 async def find(venue: Venue) -> dict[str, Any]:
     """The last good block, by the index; and beside it what the node itself says of that block and the next ones."""
-    blocks = await followed(venue)
+    blocks = await followed(venue, "night")
     begin = int(venue.memory.noted(venue.part, "begin"))
     found = searched(venue, first=begin, until=await venue.at())
     if found.last_good is None or found.first_bad is None:
@@ -181,7 +184,7 @@ async def by_hand(venue: Venue) -> dict[str, Any]:
     await venue.set_mode("Halted", 0)
     until = memory.note(part, "wave until", await venue.height())
     events = await venue.events("Liquidated", since + 1, until)
-    await followed(venue)
+    await followed(venue, "by-hand")
     verdict = searched(
         venue, first=since + 1, last=until, until=await venue.at(), fall_at=int(memory.noted(part, "fall"))
     )

@@ -138,6 +138,7 @@ async def after_the_wave(venue: Venue) -> dict[str, Any]:
     # Those of a process that was interrupted count as well.
     seen = await reopen(venue, on_stage, fall_at=fall_at, keep=lambda move: keep_move(memory, moves, move))
     await venue.sweep()
+    await followed(venue, "reopened")
     return {
         "moves": moves,
         "looks": len(seen.looks),

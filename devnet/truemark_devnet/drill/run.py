@@ -7,15 +7,23 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from truemark.errors import TruemarkError
 from truemark.rpc import AsyncRpc
 
 from truemark_devnet.build import Build
-from truemark_devnet.drill import guarded, night, opening, recovery, reopening
+from truemark_devnet.drill import guarded, night, opening, recovery, refunding, reopening
 from truemark_devnet.drill.memory import Memory
+from truemark_devnet.drill.proof import conservation
 from truemark_devnet.drill.script import Size
 from truemark_devnet.drill.venue import Venue
-from truemark_devnet.nodes import Nodes, attach, down, up
+from truemark_devnet.nodes import NodeDied, Nodes, attach, down, up
+from truemark_devnet.nodes.daemon import NotRunning
 from truemark_devnet.scenario.run import START
+
+
+class ChainLost(TruemarkError, RuntimeError):
+    """A drill was interrupted together with its nodes: what its chain had is no more."""
+
 
 Step = Callable[[Venue], Awaitable[Mapping[str, Any]]]
 #: Told each step as it is behind: part, name, figures, seconds.
@@ -32,6 +40,7 @@ UNGUARDED: Final[Mapping[str, Step]] = {
     "reconcile": recovery.reconciled,
     "reopened by hand": recovery.by_hand,
     "reopened": reopening.after_the_wave,
+    "refunds": refunding.refunded,
 }
 GUARDED: Final[Mapping[str, Step]] = {
     "open": opening.open_for_the_night,
@@ -42,6 +51,8 @@ GUARDED: Final[Mapping[str, Step]] = {
     "reopened": guarded.reopened,
 }
 PARTS: Final[Mapping[str, Mapping[str, Step]]] = {"unguarded": UNGUARDED, "guarded": GUARDED}
+#: Steps after which all money is added up.
+PROVEN: Final = frozenset({"open", "corrupted", "rollback", "reconcile", "reopened by hand", "reopened", "refunds"})
 #: 04:20 UTC: ten minutes before the maintenance of that day began.
 BEGIN: Final = START + 4 * 3600 + 20 * 60
 
@@ -58,19 +69,29 @@ async def run_part(memory: Memory, built: Build, part: str, size: Size, tell: Te
             for step, work in steps.items():
                 if memory.facts(part, step) is None:
                     began = time.monotonic()
-                    facts = await work(venue)
+                    facts = dict(await work(venue))
+                    if step in PROVEN:
+                        facts["conservation"] = await conservation(venue)
                     memory.finish(part, step, facts, began=began, at=await nodes.l2_time())
                     tell(part, step, facts, memory.steps(part)[step]["seconds"])
     finally:
         nodes.close()
-    down(_home(memory, part))
+    stop(memory.folder, part)
+
+
+def stop(folder: Path, part: str) -> None:
+    """The nodes of a part, if they run."""
+    down(_home(folder, part))
 
 
 def _nodes(memory: Memory, part: str) -> Nodes:
     """Not owned by this process: a kill leaves the chain where it was."""
-    home = _home(memory, part)
+    home = _home(memory.folder, part)
     if memory.has(part, "chain"):
-        return attach(home)
+        try:
+            return attach(home)
+        except (NotRunning, NodeDied) as error:
+            raise ChainLost(f"the chain of this drill is gone ({error}): --fresh begins anew") from error
     # What an earlier start left has no chain that anybody knows.
     down(home)
     started = up(
@@ -84,5 +105,5 @@ def _nodes(memory: Memory, part: str) -> Nodes:
     return started
 
 
-def _home(memory: Memory, part: str) -> Path:
-    return (memory.folder / f"{part}-nodes").absolute()
+def _home(folder: Path, part: str) -> Path:
+    return (folder / f"{part}-nodes").absolute()

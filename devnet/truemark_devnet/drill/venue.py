@@ -90,6 +90,9 @@ class Venue:
             self._accounts[member.address] = account_of(self.rpc, member, self.nodes.l2_chain_id)
         return self._accounts[member.address]
 
+    def address_of(self, role: str) -> int:
+        return self.roles[role].address
+
     def key(self, who: str) -> StarkKey:
         return StarkKey.from_private(self.members[who].private_key)
 
@@ -157,22 +160,31 @@ class Venue:
     ) -> dict[str, Any]:
         """A view of the clearinghouse for each of these people, by default all. One that reverts is left out."""
         asked = list(self.members if who is None else who)
+        answers = await self.read_many(self.house, function, [self.address(person) for person in asked], block)
+        return {person: answer for person, answer in zip(asked, answers, strict=True) if answer is not None}
+
+    async def read_many(
+        self, contract: Contract, function: str, addresses: Sequence[int], block: int | None = None
+    ) -> list[Any]:
+        """A view of an address for each of these. None: it reverts."""
         at = "latest" if block is None else {"block_number": block}
-        abi, found = self.house.abi, {}
-        for start in range(0, len(asked), _READS):
-            page = asked[start : start + _READS]
+        found: list[Any] = []
+        for start in range(0, len(addresses), _READS):
             calls = []
-            for person in page:
-                call = self.house.call(function, self.address(person))
+            for address in addresses[start : start + _READS]:
+                call = contract.call(function, address)
                 request = {
                     "contract_address": hex_of(call.to),
                     "entry_point_selector": hex_of(call.selector),
                     "calldata": [hex(felt) for felt in call.calldata],
                 }
                 calls.append(("starknet_call", {"request": request, "block_id": at}))
-            for person, answer in zip(page, await self.rpc.batch(calls), strict=True):
-                if not isinstance(answer, RpcError):
-                    found[person] = abi.decode_result(function, tuple(int(felt, 16) for felt in answer))
+            for answer in await self.rpc.batch(calls):
+                if isinstance(answer, RpcError):
+                    found.append(None)
+                else:
+                    felts = tuple(int(felt, 16) for felt in answer)
+                    found.append(contract.abi.decode_result(function, felts))
         return found
 
     async def events(self, name: str, first: int = 0, last: int | None = None) -> list[dict[str, Any]]:
