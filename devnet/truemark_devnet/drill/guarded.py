@@ -91,10 +91,9 @@ class Keepers:
             except SourceError:
                 continue
 
-    async def watch(self) -> list[str]:
-        """What the sentinel has against the blocks since its last look."""
-        seen = await self._sentinel.step(await self._venue.nodes.l2_time(), _TIMEOUT)
-        return [f"{item.rule}: {item.explanation}" for item in seen.breaks]
+    async def watch(self) -> None:
+        """The sentinel looks at the blocks since its last look."""
+        await self._sentinel.step(await self._venue.nodes.l2_time(), _TIMEOUT)
 
 
 @asynccontextmanager
@@ -156,7 +155,7 @@ async def night(venue: Venue) -> dict[str, Any]:
         if not venue.memory.has(venue.part, "storage tried"):
             _count(refusals, await ask_for_all(venue))
             venue.memory.note(venue.part, "storage tried", value=True)
-        reasons = venue.memory.note(venue.part, "reasons", await keepers.watch())
+        await keepers.watch()
         for phase, since in PHASES.items():
             if venue.memory.has(venue.part, phase):
                 continue
@@ -175,7 +174,7 @@ async def night(venue: Venue) -> dict[str, Any]:
     return {
         "liquidations": len(await venue.events("Liquidated", line + 1)),
         "refusals": refusals,
-        "reasons": reasons,
+        "reasons": sorted({item["rule"] for incident in incidents for item in incident["breaks"]}),
         "mode": await venue.mode(),
         "incidents": len(incidents),
         "differing": sorted(who for who in before if before[who] != now[who]),
@@ -227,7 +226,8 @@ async def reopened(venue: Venue) -> dict[str, Any]:
         return None
 
     moves = memory.note(part, "moves", [])
-    seen = await reopen(venue, on_stage, keep=lambda move: keep_move(memory, moves, move))
+    if not memory.has(part, "fall"):
+        await reopen(venue, on_stage, keep=lambda move: keep_move(memory, moves, move))
     fall_at = memory.note(part, "fall", await venue.at())
     if not memory.has(part, "fallen"):
         # Accepted at once, and again past the checkpoint's gap: two observations, not one twice.
@@ -239,7 +239,6 @@ async def reopened(venue: Venue) -> dict[str, Any]:
     await followed(venue, "reopened")
     return {
         "moves": moves,
-        "looks": len(seen.looks),
         "wave": memory.noted(part, "wave"),
         "tried": memory.noted(part, "wave liquidations"),
         "liquidated": sorted({venue.name(item["account"]) for item in await venue.events("Liquidated", since + 1)}),

@@ -56,16 +56,9 @@ class Memory:
         return None if found is None else found["facts"]
 
     def finish(self, part: str, step: str, facts: Mapping[str, Any], *, began: float, at: int) -> None:
-        """Seconds are added up over all the processes that worked on the step. `at`: block time."""
-        content = self._part(part)
-        spent = content["spent"].pop(step, 0.0) + time.monotonic() - began
-        content["steps"][step] = {"facts": dict(facts), "seconds": round(spent, 2), "at": at}
-        self.save()
-
-    def spend(self, part: str, step: str, seconds: float) -> None:
-        """Of a step that is not behind yet."""
-        spent = self._part(part)["spent"]
-        spent[step] = spent.get(step, 0.0) + seconds
+        """`began`: of this process, on the clock of time.monotonic; `at`: block time."""
+        seconds = round(time.monotonic() - began, 2)
+        self._part(part)["steps"][step] = {"facts": dict(facts), "seconds": seconds, "at": at}
         self.save()
 
     def steps(self, part: str) -> dict[str, dict[str, Any]]:
@@ -119,7 +112,7 @@ class Memory:
         return int(self._content["sent"][key]["hash"], 16)
 
     def _part(self, name: str) -> dict[str, Any]:
-        empty: dict[str, Any] = {"steps": {}, "notes": {}, "spent": {}}
+        empty: dict[str, Any] = {"steps": {}, "notes": {}}
         found: dict[str, Any] = self._content["parts"].setdefault(name, empty)
         return found
 

@@ -89,13 +89,14 @@ async def reopen(
         ready=ready,
     )
     shown: set[StopMode] = set()
+    stand: Stand | None = None
     wrong: dict[str, Decimal] | None = None
     for _ in range(_LOOKS):
         await venue.pass_time(INTERVAL)
         await publish(venue, fall_at=fall_at, prices=wrong)
         wrong = None
         await followed(venue)
-        stand: Stand = await work.look(await venue.nodes.l2_time())
+        stand = await work.look(await venue.nodes.l2_time())
         seen.looks.append({"at": await venue.at(), **stand_to_json(stand)})
         if stand.done:
             return seen
@@ -103,8 +104,8 @@ async def reopen(
         if reached not in shown:
             shown.add(reached)
             wrong = await on_stage(reached)
-    missing = "; ".join(f"{item.name}: {item.measured}" for item in stand.missing)
-    raise DrillFailed(f"the venue is {stand.mode.variant} after {_LOOKS} looks; missing: {missing or 'time'}")
+    missing = "; ".join(f"{item.name}: {item.measured}" for item in (stand.missing if stand is not None else ()))
+    raise DrillFailed(f"the venue is {await venue.mode()} after {_LOOKS} looks; missing: {missing or 'time'}")
 
 
 async def reports_on_chain(venue: Venue, first: int) -> dict[str, Any]:

@@ -23,8 +23,8 @@ def timeline(
     """One bar a step: green where all that was expected of it is so, red where something is not, blue where nothing
     was."""
     verdicts: dict[tuple[str, str], bool] = {}
-    for item in found:
-        verdicts[item.part, item.step] = verdicts.get((item.part, item.step), True) and item.met
+    for each in found:
+        verdicts[each.part, each.step] = verdicts.get((each.part, each.step), True) and each.met
     rows = [(part, step, item) for part, steps in record.items() for step, item in steps.items()]
     total = sum(float(item["seconds"]) for _, _, item in rows) or 1.0
     # Pixels are floats: nothing is decided by them.

@@ -177,8 +177,9 @@ def _guarded(parts: Mapping[str, Mapping[str, Facts]]) -> Iterator[_Rule]:
         "corrupted",
         "the sentinel stopped the venue over storage that nobody wrote",
         lambda f: (
-            f["mode"] == "Halted" and f["incidents"] > 0 and any("unattributed" in reason for reason in f["reasons"]),
-            f"{f['mode']}, {f['incidents']} incident",
+            # One that was started anew in between sees the broken seal, not the write.
+            f["mode"] == "Halted" and bool({"unattributed write", "funding seal"} & set(f["reasons"])),
+            f"{f['mode']}: {', '.join(f['reasons'])}",
         ),
     )
     yield (
