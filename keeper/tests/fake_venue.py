@@ -113,7 +113,8 @@ class FakeNode:
             case "starknet_getEvents":
                 return self.events(params["filter"])
             case "starknet_call":
-                if params["block_id"]["block_number"] >= len(self.chain):
+                at = params["block_id"]
+                if at != "latest" and at["block_number"] >= len(self.chain):
                     return RpcError(24, "Block not found")
                 return self.view(params["request"])
         raise AssertionError(method)

@@ -34,6 +34,9 @@ class MarketState:
     #: Its funding cannot be proved: an account with a position in it is worth nothing that anybody knows, and is left
     #: alone.
     broken: bool = False
+    #: What a liquidator earns of the value that it takes over, 1e-4; and what is taken over whole, 1e-16 USD.
+    discount_bps: int = 0
+    dust: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from dataclasses import dataclass, field, fields
+from decimal import Decimal
 from pathlib import Path
 
 from truemark.deployment import default_path
+from truemark.units import to_price
 
 from truemark_keeper.keystore import KeySource
 from truemark_keeper.market_settings import MarketSettings, markets_from
 from truemark_keeper.sentinel import SentinelTerms
 from truemark_keeper.source_settings import FIRST, RECORDED, ReplaySettings, SourceSettings, sources_of
+from truemark_keeper.spending import SpendingTerms
 from truemark_keeper.toml_table import BadConfig, Table
 
 __all__ = [
@@ -42,6 +46,7 @@ KEEPER_KEYS = (
     "journal",
     "rpc",
     "rpc_env",
+    "stop_file",
 )
 LOG_FORMS = ("text", "json")
 
@@ -57,6 +62,29 @@ class LiquidatorSettings:
     batch_gas: int = 400_000_000
     #: Age in seconds at which the checkpoint of a funding index is renewed; 0: that is left to others.
     checkpoint_secs: int = 3600
+    #: The most that fees may cost in `budget_secs`, STRK; empty: no limit.
+    budget_strk: str = ""
+    budget_secs: int = 86_400
+    #: What a STRK costs, USD; empty: it is not asked whether a liquidation earns its fee and `min_profit_usd`.
+    strk_usd: str = ""
+    min_profit_usd: str = "0"
+    #: Whether each transaction is tried on the node before it is sent.
+    simulate: bool = True
+    #: Whether the account is the operator's and closes what nobody can pay against counterparties.
+    deleverage: bool = False
+
+    @property
+    def spending(self) -> SpendingTerms:
+        return SpendingTerms(
+            budget=_fri(self.budget_strk) if self.budget_strk else None,
+            window=self.budget_secs,
+            strk_price=to_price(self.strk_usd) if self.strk_usd else None,
+            min_profit=int(Decimal(self.min_profit_usd).scaleb(16)),
+        )
+
+
+def _fri(strk: str) -> int:
+    return int(Decimal(strk).scaleb(18))
 
 
 @dataclass(frozen=True)
@@ -100,6 +128,8 @@ class KeeperConfig:
     #: Another node than the manifest's, or the environment variable with its URL.
     rpc: str | None = None
     rpc_env: str | None = None
+    #: While this file is there a reporter or a liquidator does nothing; None: there is no such switch.
+    stop_file: Path | None = None
     markets: MarketSettings = field(default_factory=MarketSettings)
     liquidator: LiquidatorSettings = field(default_factory=LiquidatorSettings)
     sentinel: SentinelSettings = field(default_factory=SentinelSettings)
@@ -137,6 +167,7 @@ def load(path: Path) -> KeeperConfig:
         journal=folder / journal if (journal := keeper.optional("journal")) is not None else None,
         rpc=keeper.optional("rpc"),
         rpc_env=keeper.optional("rpc_env"),
+        stop_file=folder / stop if (stop := keeper.optional("stop_file")) is not None else None,
         markets=markets_from(top, sources),
         liquidator=_liquidator(top),
         sentinel=_sentinel(top, folder),
@@ -146,13 +177,26 @@ def load(path: Path) -> KeeperConfig:
 
 def _liquidator(top: Table) -> LiquidatorSettings:
     table = top.table("liquidator", tuple(item.name for item in fields(LiquidatorSettings)), required=False)
-    return LiquidatorSettings(
+    settings = LiquidatorSettings(
         max_disagreement_bps=table.number("max_disagreement_bps", 100, least=0),
         limit_slack_bps=table.number("limit_slack_bps", 50, least=0),
         batch_size=table.number("batch_size", 20, least=1),
         batch_gas=table.number("batch_gas", 400_000_000, least=1),
         checkpoint_secs=table.number("checkpoint_secs", 3600, least=0),
+        budget_strk=table.text("budget_strk", ""),
+        budget_secs=table.number("budget_secs", 86_400, least=1),
+        strk_usd=table.text("strk_usd", ""),
+        min_profit_usd=table.text("min_profit_usd", "0"),
+        simulate=table.flag("simulate", True),
+        deleverage=table.flag("deleverage", False),
     )
+    for name in ("budget_strk", "strk_usd", "min_profit_usd"):
+        text = getattr(settings, name)
+        if text and not re.fullmatch(r"\d{1,12}(\.\d{1,8})?", text):
+            raise table.wrong(f'{name} is {text!r}, it must be an amount such as "0.5"')
+    if settings.strk_usd and not Decimal(settings.strk_usd):
+        raise table.wrong("strk_usd is 0; leave it out")
+    return settings
 
 
 def _sentinel(top: Table, folder: Path) -> SentinelSettings:

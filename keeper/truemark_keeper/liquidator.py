@@ -12,9 +12,11 @@ from truemark.transactions import Call
 
 from truemark_keeper.batching import Batches, for_want_of_gas
 from truemark_keeper.book import AccountState, Book, BookReader, Liquidated, LiquidationRefused
+from truemark_keeper.deleveraging import NOBODY_PAYS, counterparties, deleverage_call
 from truemark_keeper.reporter import Sender
 from truemark_keeper.screen import Sieve, UnderWater, failed, screen
 from truemark_keeper.slots import Outcome
+from truemark_keeper.spending import Spending, SpendingTerms
 
 log = logging.getLogger(__name__)
 
@@ -105,6 +107,8 @@ class Liquidator:
         backstop: what no liquidator wants any more (V < R/3), and what is under water and stays untouched, is handed to
             the vault after this was asked; None: it is left to others.
         max_overdue: how many accounts that are under water and were left the contract is told of in one run.
+        spending: what fees are held to; None: to nothing.
+        deleverage: the account has the operator's role and closes what nobody can pay against counterparties.
     """
 
     def __init__(
@@ -122,6 +126,8 @@ class Liquidator:
         max_passes: int = 20,
         backstop: BackstopReader | None = None,
         max_overdue: int = 20,
+        spending: Spending | None = None,
+        deleverage: bool = False,
     ) -> None:
         self._sender = sender
         self._reader = reader
@@ -134,6 +140,8 @@ class Liquidator:
         self._max_passes = max_passes
         self._backstop = backstop
         self._max_overdue = max_overdue
+        self._spending = spending if spending is not None else Spending(SpendingTerms())
+        self._deleverage = deleverage
         self._sieve = Sieve()
 
     async def once(self, timeout: float | None = None) -> Sweep:
@@ -155,10 +163,10 @@ class Liquidator:
             if not requests:
                 break
             waiting = requests
-            while waiting:
+            while waiting and not self._out_of_budget():
                 batch = waiting[: self._batches.size]
                 call = liquidate_many_call(self._clearinghouse, book.epoch, batch)
-                outcome = await self._sender.execute([call], timeout)
+                outcome = await self._send(call, timeout, requests=len(batch))
                 transactions.append(outcome)
                 if len(batch) > 1 and for_want_of_gas(outcome.revert_reason):
                     log.warning("a batch ran out of gas", extra={"hash": hex(outcome.hash), "requests": len(batch)})
@@ -178,6 +186,8 @@ class Liquidator:
                     | ({"reverted": outcome.revert_reason} if not outcome.succeeded else {}),
                 )
             book = await self._reader.book()
+            if waiting:
+                break
         handed = await self._hand_over(book, vetoed, transactions, timeout)
         left = tuple(vetoed.values())
         return Sweep(block, tuple(liquidated), tuple(refused), left, tuple(transactions), handed)
@@ -204,11 +214,15 @@ class Liquidator:
             refusal = await self._backstop.backstop_refusal(book.epoch, account.address)
             if refusal == TOO_EARLY:
                 continue
+            if self._out_of_budget():
+                break
             if refusal is not None:
                 log.warning("backstop refuses", extra={"account": hex(account.address), "reason": refusal})
+                if self._deleverage and refusal in NOBODY_PAYS:
+                    transactions += await self._close_against(book, account, timeout)
                 continue
             call = backstop_call(self._clearinghouse, book.epoch, account.address)
-            outcome = await self._sender.execute([call], timeout)
+            outcome = await self._send(call, timeout)
             transactions.append(outcome)
             took = outcome.succeeded and self._backstop.handed_over(outcome.receipt, account.address)
             if took:
@@ -218,6 +232,40 @@ class Liquidator:
                 extra={"account": hex(account.address), "hash": hex(outcome.hash), "reverted": outcome.revert_reason},
             )
         return tuple(handed)
+
+    async def _close_against(self, book: Book, account: AccountState, timeout: float | None) -> list[Outcome]:
+        """The positions of a failed account, one transaction each, against whoever is most leveraged on the other
+        side."""
+        sent: list[Outcome] = []
+        for position in account.positions:
+            others = await counterparties(book, account, position, self._reader)
+            if not others or self._out_of_budget():
+                continue
+            call = deleverage_call(self._clearinghouse, book.epoch, account.address, position.market, others)
+            outcome = await self._send(call, timeout)
+            sent.append(outcome)
+            log.warning(
+                "deleveraged",
+                extra={
+                    "account": hex(account.address),
+                    "market": book.markets[position.market].name,
+                    "counterparties": len(others),
+                    "reverted": outcome.revert_reason,
+                },
+            )
+        return sent
+
+    async def _send(self, call: Call, timeout: float | None, requests: int = 0) -> Outcome:
+        outcome = await self._sender.execute([call], timeout)
+        if outcome.hashes:
+            self._spending.paid(outcome, requests)
+        return outcome
+
+    def _out_of_budget(self) -> bool:
+        if self._spending.exhausted:
+            log.error("the budget for fees is spent: nothing is sent", extra={"fri": self._spending.spent})
+            return True
+        return False
 
     async def _requests(
         self, book: Book, tried: set[tuple[int, int]], vetoed: dict[tuple[int, int], Vetoed]
@@ -256,7 +304,13 @@ class Liquidator:
         for position in item.open_to:
             if (item.account.address, position.market) in tried:
                 continue
-            mark = book.markets[position.market].price
+            market = book.markets[position.market]
+            loss = self._spending.loss(market, position.size)
+            if loss is not None:
+                # What is too small for a liquidator stays under water, and in time it is the backstop's.
+                vetoed[item.account.address, position.market] = Vetoed(item.account.address, position.market, loss)
+                continue
+            mark = market.price
             slack = BPS + self._limit_slack_bps if position.size > 0 else BPS - self._limit_slack_bps
             return Request(item.account.address, position.market, MAX_SIZE, mark * slack // BPS)
         return None

@@ -32,14 +32,31 @@ from truemark_keeper.pinned import BlockGone, ChainUnsteady
 from truemark_keeper.policy import JudgedAlready
 from truemark_keeper.reporter import Reporter, Round
 from truemark_keeper.sentinel import IncidentFolder, Sentinel, SightReader, Watch
+from truemark_keeper.simulating import SimulatingSender
 from truemark_keeper.slots import TransactionDisplaced, TransactionRefused
 from truemark_keeper.sources import SourceError, http_client
+from truemark_keeper.spending import Spending
 from truemark_keeper.transactions import TransactionQueue
 from truemark_keeper.validity import Action
 from truemark_keeper.venue import VenueReader, VenueUnreadable
 from truemark_keeper.wallet import StarkWallet
 
 log = logging.getLogger(__name__)
+
+CONTRACT_NOT_FOUND = 20
+
+
+class WrongChain(TruemarkError, RuntimeError):
+    """The node is not of the deployment's chain, or the account is not on it."""
+
+
+class SwitchedOff(TruemarkError, RuntimeError):
+    """The kill switch is on."""
+
+
+class NotDone(TruemarkError, RuntimeError):
+    """A command that was to do one thing had nothing to do."""
+
 
 #: What may pass: the next round is tried all the same.
 PASSING = (
@@ -54,17 +71,9 @@ PASSING = (
     TransactionDisplaced,
     FeeCeiling,
     ClockBehind,
+    SwitchedOff,
     TimeoutError,
 )
-CONTRACT_NOT_FOUND = 20
-
-
-class WrongChain(TruemarkError, RuntimeError):
-    """The node is not of the deployment's chain, or the account is not on it."""
-
-
-class NotDone(TruemarkError, RuntimeError):
-    """A command that was to do one thing had nothing to do."""
 
 
 class Keeper:
@@ -176,6 +185,7 @@ class Keeper:
         while not stop.is_set():
             turns.started_at = time.time()
             try:
+                self._obey_switch(role)
                 await work()
             except PASSING as error:
                 log.error("failed", extra={"role": role, "error": _line(error)})
@@ -189,6 +199,12 @@ class Keeper:
             # On the beat; beats that were missed are not made up for.
             due = max(due + self._config.interval, time.monotonic())
             await _wait(stop, due - time.monotonic())
+
+    def _obey_switch(self, role: str) -> None:
+        """Raises SwitchedOff while the kill switch is on; it does not hold a sentinel, which can only stop."""
+        switch = self._config.stop_file
+        if switch is not None and role != "sentinel" and switch.exists():
+            raise SwitchedOff(f"{switch} is there: nothing is done until it is removed")
 
 
 @asynccontextmanager
@@ -220,7 +236,7 @@ async def keeper(config: KeeperConfig, key: StarkKey) -> AsyncIterator[Keeper]:
             timing = {"interval": config.interval, "timeout": config.timeout}
             port = await stack.enter_async_context(shown(config.monitoring.port, board, collector, **timing))
             log.info("metrics", extra={"at": f"http://127.0.0.1:{port}/metrics"})
-        yield assembled(config, deployment, rpc, queue, address, opinion, board)
+        yield assembled(config, deployment, rpc, queue, wallet, opinion, board)
 
 
 def _fees(config: KeeperConfig) -> FeePolicy:
@@ -234,7 +250,7 @@ def assembled(
     deployment: Deployment,
     rpc: AsyncRpc,
     queue: TransactionQueue,
-    address: int,
+    wallet: StarkWallet,
     opinion: Opinion,
     board: Board,
 ) -> Keeper:
@@ -251,17 +267,21 @@ def assembled(
         policy=JudgedAlready(),
         funding_rate=funding.rate,
     )
+    settings = config.liquidator
+    sender = SimulatingSender(queue, wallet, rpc, _fees(config).first) if settings.simulate else queue
     liquidator = Liquidator(
-        queue,
+        sender,
         reader,
         clearinghouse=clearinghouse,
-        account=address,
+        account=wallet.address,
         own_price=own_price(opinion),
         max_disagreement_bps=config.liquidator.max_disagreement_bps,
         limit_slack_bps=config.liquidator.limit_slack_bps,
         batch_size=config.liquidator.batch_size,
         batch_gas=config.liquidator.batch_gas,
         backstop=reader,
+        spending=Spending(settings.spending),
+        deleverage=settings.deleverage,
     )
     every = config.liquidator.checkpoint_secs
     checkpoints = FundingCheckpoints(queue, rpc, oracle=oracle, clearinghouse=clearinghouse, every=every)
@@ -398,7 +418,7 @@ def _count_round(board: Board, said: Round) -> None:
 
 def _count_sweep(board: Board, sweep: Sweep) -> None:
     for outcome in sweep.transactions:
-        board.count("transactions", "succeeded" if outcome.succeeded else "reverted")
+        board.count("transactions", "succeeded" if outcome.succeeded else "reverted" if outcome.hashes else "not sent")
     for done in sweep.liquidated:
         board.count("liquidations", str(done.market))
     for refused in sweep.refused:

@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 
 LIQUIDATED = selector("Liquidated")
 LIQUIDATION_REFUSED = selector("LiquidationRefused")
+#: 1e-16 USD in one.
+USD = 10**16
 BACKSTOPPED = selector("Backstopped")
 DEBT_PAID = selector("DebtPaid")
 #: 20 no such contract, 21 no such entry point, 40 and 41 it reverts.
@@ -109,11 +111,19 @@ class VenueReader:
         )
 
     async def epoch(self) -> int:
-        """The oracle's epoch at the head: what a report carries.
+        """The oracle's epoch at the head: what a report carries. One view sees one block anyway.
 
-        Raises: as `book`.
+        Raises:
+            VenueUnreadable, RpcError, NodeUnavailable: as `book`.
         """
-        return int(await at_one_block(self._node, lambda head: self._one(head, self._oracle, "epoch")))
+        method, params = self._oracle.request("epoch", (), "latest")
+        try:
+            answer = await self._node.call(method, params)
+        except RpcError as error:
+            if error.code not in VIEW_FAILED:
+                raise
+            raise VenueUnreadable(f"Oracle.epoch() fails: {_reason(error)}") from error
+        return int(self._oracle.abi.decode_result("epoch", [int(felt, 16) for felt in answer]))
 
     def outcomes(self, receipt: Mapping[str, object]) -> Sequence[Liquidated | LiquidationRefused]:
         """What a receipt of `liquidate_many` says of each request, in order of its events.
@@ -161,7 +171,7 @@ class VenueReader:
         indices, broken = await self._indices(head, listed)
         timestamp = await self._time(head.number)
         markets = {
-            index: _market(index, name, mark, indices.get(index), params[index]["tiers"], timestamp, terms)
+            index: _market(index, name, mark, indices.get(index), params[index], timestamp, terms["grace_secs"])
             for index, name, mark in zip(listed, names, marks["marks"], strict=True)
         }
         for index, reason in broken.items():
@@ -203,10 +213,6 @@ class VenueReader:
             raise
         return int(header["timestamp"])
 
-    async def _one(self, head: Head, target: _Target, function: str) -> Any:
-        (answer,) = await self._read(head, [(target, function, ())])
-        return answer
-
     async def _read(self, head: Head, views: Sequence[tuple[_Target, str, tuple[int, ...]]]) -> list[Any]:
         """The values of views at the head's number, in order."""
         calls = [target.request(function, arguments, head.number) for target, function, arguments in views]
@@ -232,13 +238,14 @@ class _Target:
         self.address = address
         self.abi = Abi.load(name)
 
-    def request(self, function: str, arguments: tuple[int, ...], block: int) -> tuple[str, Any]:
+    def request(self, function: str, arguments: tuple[int, ...], block: int | str) -> tuple[str, Any]:
         request = {
             "contract_address": hex(self.address),
             "entry_point_selector": hex(selector(function)),
             "calldata": [hex(felt) for felt in self.abi.encode(function, *arguments)],
         }
-        return "starknet_call", {"request": request, "block_id": {"block_number": block}}
+        block_id = {"block_number": block} if isinstance(block, int) else block
+        return "starknet_call", {"request": request, "block_id": block_id}
 
 
 def _market(
@@ -246,13 +253,15 @@ def _market(
     name: int,
     mark: Mapping[str, Any],
     funding_index: int | None,
-    tiers: Sequence[Any],
+    params: Mapping[str, Any],
     now: int,
-    terms: Mapping[str, Any],
+    grace_secs: int,
 ) -> MarketState:
     if mark["market"] != index:
         raise VenueUnreadable(f"the oracle answers market {mark['market']} where {index} was asked for")
-    first, second, third = (MarginTier(tier["upto"], tier["initial_bps"], tier["maintenance_bps"]) for tier in tiers)
+    first, second, third = (
+        MarginTier(tier["upto"], tier["initial_bps"], tier["maintenance_bps"]) for tier in params["tiers"]
+    )
     broken = funding_index is None or bool(mark["funding_broken"])
     since = mark["valid_since"]
     return MarketState(
@@ -265,8 +274,10 @@ def _market(
         checkpoint=mark["checkpoint"],
         funding_index=0 if funding_index is None else funding_index,
         tiers=(first, second, third),
-        in_grace=since != 0 and now < since + terms["grace_secs"],
+        in_grace=since != 0 and now < since + grace_secs,
         broken=broken,
+        discount_bps=params["discount_bps"],
+        dust=params["dust_usd"] * USD,
     )
 
 
