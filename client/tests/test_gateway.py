@@ -9,7 +9,8 @@ from truemark.models import Destination
 
 
 def test_an_order_that_rests_or_waits_is_not_at_its_end() -> None:
-    assert [state for state in OrderState if not state.is_final] == [OrderState.OPEN, OrderState.MATCHED]
+    waiting = [OrderState.WAITING, OrderState.OPEN, OrderState.MATCHED]
+    assert [state for state in OrderState if not state.is_final] == waiting
 
 
 def test_errors_keep_the_venues_words_and_are_standard_ones_too() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from gmpy2 import mpz
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from poseidon_py.c_bindings import hades_permutation
@@ -12,6 +11,7 @@ from truemark.felt import PRIME
 from truemark.orders import Order
 from truemark.signing import public_key, sign, verify
 from truemark_devnet.venue import signatures
+from truemark_devnet.venue.integers import mpz
 from truemark_devnet.venue.poseidon import hades
 from truemark_devnet.venue.signatures import Verifier, order_hash, square_root
 

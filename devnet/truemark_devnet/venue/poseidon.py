@@ -1,18 +1,19 @@
-"""Poseidon's permutation over Starknet's field in GMP integers: faster than the C library that the client ships."""
+"""Poseidon's permutation over Starknet's field: with GMP's integers faster than the C library that the client ships."""
 
 from __future__ import annotations
 
 from hashlib import sha256
 from typing import Final
 
-from gmpy2 import mpz
 from truemark.felt import PRIME
+
+from truemark_devnet.venue.integers import mpz
 
 _FULL: Final = 8
 _PARTIAL: Final = 83
 _P: Final = mpz(PRIME)
 
-State = tuple[mpz, mpz, mpz]
+State = tuple[int, int, int]
 
 
 def _constants() -> tuple[State, ...]:
@@ -26,7 +27,7 @@ _FIRST: Final = _ROUNDS[: _FULL // 2]
 _LAST: Final = _ROUNDS[_FULL // 2 + _PARTIAL :]
 
 
-def _compressed() -> tuple[tuple[mpz, ...], mpz, mpz]:
+def _compressed() -> tuple[tuple[int, ...], int, int]:
     """In a partial round only the third element is cubed, so the constants of the others can wait: what remains is one
     constant a round, and what is to be added to the first two at the end."""
     keys = []
@@ -44,7 +45,7 @@ _REST_C: Final = _KEYS[-1]
 _ROUND_KEYS: Final = _KEYS[:-1]
 
 
-def hades(a: mpz, b: mpz, c: mpz) -> State:
+def hades(a: int, b: int, c: int) -> State:
     """The permutation; elements need not be reduced, and come back so that they are not either but the first."""
     p = _P
     for ka, kb, kc in _FIRST:

@@ -9,13 +9,13 @@ from collections import OrderedDict
 from functools import lru_cache
 from typing import Final
 
-from gmpy2 import invert, mpz
 from truemark import curve, felt
 from truemark.curve import SIGNABLE_BOUND
 from truemark.felt import short_string
 from truemark.orders import ORDER_TYPE_HASH, Order, domain_hash
 from truemark.signing import verify
 
+from truemark_devnet.venue.integers import invert, mpz
 from truemark_devnet.venue.poseidon import State, hades
 
 PRIME: Final = mpz(felt.PRIME)
@@ -34,8 +34,8 @@ _KEY_BITS: Final = 7
 _MOST_KEYS: Final = 128
 _WORTH_IT: Final = 8
 
-Point = tuple[mpz, mpz]
-Jacobian = tuple[mpz, mpz, mpz]
+Point = tuple[int, int]
+Jacobian = tuple[int, int, int]
 Table = tuple[tuple[Point, ...], ...]
 
 _ONE: Final = mpz(1)
@@ -133,7 +133,7 @@ def _affine(points: list[Jacobian]) -> list[Point]:
     return found
 
 
-def _multiplied(sum_: Jacobian, scalar: mpz, table: Table, bits: int) -> Jacobian:
+def _multiplied(sum_: Jacobian, scalar: int, table: Table, bits: int) -> Jacobian:
     """sum + scalar x the table's point. `_add` written out: this is where a venue spends its time."""
     x1, y1, z1 = sum_
     mask = (1 << bits) - 1
@@ -215,7 +215,7 @@ def _matches(table: Table, msg_hash: int, r: int, s: int) -> bool:
     return bool(z != 0 and (x - r * z * z) % PRIME == 0)
 
 
-def square_root(square: mpz) -> mpz:
+def square_root(square: int) -> int:
     """One of the two; Tonelli and Shanks, as PRIME - 1 is divisible by 2^192.
 
     Raises:
@@ -226,10 +226,13 @@ def square_root(square: mpz) -> mpz:
         odd //= 2
         twos += 1
     # 3 generates the field's group, so it is no square.
+    c: int
+    t: int
+    root: int
     c, t, root = pow(mpz(3), odd, PRIME), pow(square, odd, PRIME), pow(square, (odd + 1) // 2, PRIME)
     while t != 1:
         if t == 0:
-            return mpz(0)
+            return 0
         least, power = 0, t
         while power != 1:
             power = power * power % PRIME
