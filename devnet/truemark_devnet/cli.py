@@ -346,7 +346,7 @@ def venue(
     console = Console()
     manifest = default_path()
     run = _part("truemark_devnet.venue.command", "serve_until_stopped")
-    run(manifest, log or manifest.parent / "venue.sqlite", port, lambda url: _say(console, f"venue: {url}"))
+    run(manifest, log or manifest.parent, port, lambda url: _say(console, f"venue: {url}"))
 
 
 def upgrade(

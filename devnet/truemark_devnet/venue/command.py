@@ -13,6 +13,7 @@ import uvicorn
 from truemark.deployment import Deployment
 from truemark.rpc import AsyncRpc
 from truemark_keeper import logs
+from truemark_keeper.pinned import read_head
 
 from truemark_devnet.accounts import operators
 from truemark_devnet.deploy.venue import wallet_of
@@ -24,8 +25,12 @@ PORT = 8790
 
 
 @asynccontextmanager
-async def local_venue(deployment: Deployment, log_path: Path, **options: Any) -> AsyncIterator[Venue]:
+async def local_venue(deployment: Deployment, where: Path, **options: Any) -> AsyncIterator[Venue]:
     """The venue in this process, settling with the devnet operator's account.
+
+    Args:
+        where: the log's file; a folder: a file of its own there for every chain, so that a devnet that was started anew
+            finds none of the old one's orders.
 
     Raises:
         AccountsMissing: the deployment's node is no devnet of ours.
@@ -34,19 +39,23 @@ async def local_venue(deployment: Deployment, log_path: Path, **options: Any) ->
     wallet = wallet_of(operators(deployment.l2_rpc)["operator"], deployment.l2_chain_id)
     async with AsyncExitStack() as stack:
         rpc = await stack.enter_async_context(AsyncRpc(deployment.l2_rpc))
-        yield await stack.enter_async_context(Venue(deployment, rpc, wallet, log_path, **options))
+        # Chains that were started at different times differ in their first block.
+        origin = (await read_head(rpc, 0)).fingerprint.hex()[:16]
+        path = where / f"venue-{origin}.sqlite" if where.is_dir() else where
+        yield await stack.enter_async_context(Venue(deployment, rpc, wallet, path, origin=origin, **options))
 
 
-async def serve(manifest: Path, log_path: Path, port: int, ready: Callable[[str], None]) -> None:
+async def serve(manifest: Path, where: Path, port: int, ready: Callable[[str], None]) -> None:
     """Until it is told to stop by Ctrl-C or SIGTERM.
 
     Args:
+        where: of the log, as `local_venue` has it.
         ready: told the URL when the venue answers.
 
     Raises:
         NoDeployment, BadManifest, AccountsMissing, BadLog: there is nothing to serve.
     """
-    async with local_venue(Deployment.load(manifest), log_path) as venue:
+    async with local_venue(Deployment.load(manifest), where) as venue:
         config = uvicorn.Config(
             make_app(venue), host=HOST, port=port, log_config=None, lifespan="off", ws="websockets-sansio"
         )
@@ -66,7 +75,7 @@ class _Server(uvicorn.Server):
             self._ready(f"http://{HOST}:{self.servers[0].sockets[0].getsockname()[1]}")
 
 
-def serve_until_stopped(manifest: Path, log_path: Path, port: int, ready: Callable[[str], None]) -> None:
+def serve_until_stopped(manifest: Path, where: Path, port: int, ready: Callable[[str], None]) -> None:
     """As `serve`, with logs on stderr."""
     logs.setup()
-    asyncio.run(serve(manifest, log_path, port, ready))
+    asyncio.run(serve(manifest, where, port, ready))

@@ -64,6 +64,7 @@ class Venue:
         deployment: whose orders it takes.
         wallet: the operator's.
         log_path: the venue's own log.
+        origin: tells this chain from others of the same id.
         clock: unix seconds.
     """
 
@@ -74,6 +75,7 @@ class Venue:
         wallet: Wallet,
         log_path: Path,
         *,
+        origin: str = "",
         batch_size: int = BATCH_SIZE,
         poll: float = POLL,
         linger: float = LINGER,
@@ -87,7 +89,7 @@ class Venue:
         self.hub = Hub(self.session)
         self._rpc = rpc
         self._batch_size, self._poll, self._linger = batch_size, poll, linger
-        self.log = VenueLog(log_path, f"{self.chain_id:#x} {self.address:#x}")
+        self.log = VenueLog(log_path, f"{self.chain_id:#x} {self.address:#x} {origin}")
         self.follower = Follower(rpc, deployment)
         self._settler = Settler(rpc, wallet, self.address, self.log)
         self._verifier = Verifier()
