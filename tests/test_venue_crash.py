@@ -60,7 +60,7 @@ class Process:
         assert self._running.stdout is not None
         line = b""
         with suppress(TimeoutError):
-            line = await asyncio.wait_for(self._running.stdout.readline(), 60)
+            line = await asyncio.wait_for(self._running.stdout.readline(), 120)
         assert line.startswith(b"venue: http"), log.read_text()
         return line.decode().split()[1]
 

@@ -11,12 +11,13 @@ from typing import Any
 
 import uvicorn
 from truemark.deployment import Deployment
+from truemark.keys import StarkKey
 from truemark.rpc import AsyncRpc
 from truemark_keeper import logs
 from truemark_keeper.pinned import read_head
+from truemark_keeper.wallet import StarkWallet
 
 from truemark_devnet.accounts import operators
-from truemark_devnet.deploy.venue import wallet_of
 from truemark_devnet.venue.app import make_app
 from truemark_devnet.venue.service import Venue
 
@@ -36,7 +37,8 @@ async def local_venue(deployment: Deployment, where: Path, **options: Any) -> As
         AccountsMissing: the deployment's node is no devnet of ours.
         BadLog: the log is another deployment's.
     """
-    wallet = wallet_of(operators(deployment.l2_rpc)["operator"], deployment.l2_chain_id)
+    operator = operators(deployment.l2_rpc)["operator"]
+    wallet = StarkWallet(operator.address, StarkKey.from_private(operator.private_key), deployment.l2_chain_id)
     async with AsyncExitStack() as stack:
         rpc = await stack.enter_async_context(AsyncRpc(deployment.l2_rpc))
         # Chains that were started at different times differ in their first block.
