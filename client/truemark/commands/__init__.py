@@ -2,7 +2,7 @@
 
 import typer
 
-from truemark.commands import account, chain, index, looking, refund, watching
+from truemark.commands import account, chain, explorer, index, looking, refund, watching
 
 __all__ = ["register"]
 
@@ -11,6 +11,7 @@ def register(app: typer.Typer) -> None:
     """Adds the commands of the client."""
     account.register(app)
     chain.register(app)
+    explorer.register(app)
     index.register(app)
     looking.register(app)
     refund.register(app)

@@ -1,0 +1,1 @@
+"""The explorer's pages, a room each: `router(site)` gives its routes."""
