@@ -1,5 +1,5 @@
-"""Between pages and data: the explorer's answers, and what the venue's contracts say of themselves now. All pages and the
-JSON API take what they show from here and from nowhere else."""
+"""Between pages and data: the explorer's answers, and what the venue's contracts say of themselves now. All pages and
+the JSON API take what they show from here and from nowhere else."""
 
 from __future__ import annotations
 

@@ -173,7 +173,13 @@ class Rows:
         query = (
             select(marks.market, marks.price)
             .join(t.blocks, blocks.id == marks.block)
-            .where(marks.oracle == word_of(oracle), blocks.reorg.is_(None), blocks.number >= first_block)
+            .where(
+                marks.oracle == word_of(oracle),
+                blocks.reorg.is_(None),
+                blocks.number >= first_block,
+                # It has no mark yet.
+                marks.status != "Pending",
+            )
             .order_by(marks.block, marks.tx_index, marks.event_index)
         )
         found: dict[int, list[Decimal]] = {}

@@ -73,6 +73,7 @@ async def serve(
             log_level="warning",
             access_log=False,
             lifespan="off",
+            ws="none",
             timeout_graceful_shutdown=_GRACE,
             server_header=False,
         )

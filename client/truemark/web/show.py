@@ -1,12 +1,11 @@
-"""How values look on a page: hashes shortened, ages, amounts, statuses. Everything that comes back as Markup has escaped
-what it was given."""
+"""How values look on a page: hashes shortened, ages, amounts, statuses."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Any, Final
 
 from truemark.explorer.views import AccountView
@@ -20,6 +19,7 @@ _LAST_SECOND: Final = 253_402_300_800
 #: Shorter texts in a felt are more likely numbers.
 _TEXT_LEAST: Final = 4
 _FRI: Final = 18
+_WIDE: Final = Context(prec=120)
 #: Status, outcome or state -> how it is coloured.
 _TONES: Final[Mapping[str, str]] = {
     "ACCEPTED_ON_L1": "ok",
@@ -139,21 +139,22 @@ def decimal(value: Decimal | int | None, places: int | None = None) -> str:
         least = Decimal(1).scaleb(-places)
         if abs(value) < least:
             return f"<{least:f}"
-        value = value.quantize(least)
+        # The widest integers of a chain have 78 digits.
+        value = value.quantize(least, context=_WIDE)
     text = f"{value:,f}"
     return (text.rstrip("0").rstrip(".") or "0") if "." in text else text
 
 
 def scaled(value: int | None, decimals: int, places: int | None = None) -> str:
     """An integer of a unit as the whole of it."""
-    return "–" if value is None else decimal(Decimal(value).scaleb(-decimals), places)
+    return "–" if value is None else decimal(_WIDE.create_decimal(value).scaleb(-decimals, _WIDE), places)
 
 
 def usd(value: int | None, decimals: int = 6, places: int = 2) -> str:
     """Money, always with cents. `decimals`: of the unit, 6 for collateral, 8 for prices, 16 for values."""
     if value is None:
         return "–"
-    return f"{Decimal(value).scaleb(-decimals):,.{places}f}"
+    return f"{_WIDE.create_decimal(value).scaleb(-decimals, _WIDE):,.{places}f}"
 
 
 def price(value: int | None) -> str:

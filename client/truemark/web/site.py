@@ -61,12 +61,15 @@ class Site:
             lstrip_blocks=True,
             auto_reload=False,
         )
+        ours = frozenset(data.deployment.contracts) if data.deployment is not None else frozenset()
         self._env.filters.update({name: getattr(show, name) for name in _FILTERS})
         self._env.globals.update(
             name_of=data.name,
             market_name=data.market_name,
             spark=charts.spark,
-            value=lambda value, kind=None: value_html(value, data.name, kind),
+            value=lambda value, contract=None, field="": value_html(
+                value, data.name, ours=contract in ours, field=field
+            ),
             asset=self._asset,
             chain_name=data.deployment.name if data.deployment is not None else "Starknet chain",
             has_venue=data.deployment is not None,

@@ -30,7 +30,8 @@ def router(site: Site) -> APIRouter:
 
     @routes.get("/export/blocks.csv")
     async def blocks(limit: str = "") -> StreamingResponse:
-        rows, cursor, most = [], None, inputs.limit(limit, MOST_ROWS, MOST_ROWS)
+        rows: list[tuple[Any, ...]] = []
+        cursor, most = None, inputs.limit(limit, MOST_ROWS, MOST_ROWS)
         while len(rows) < most:
             page = await explorer.latest_blocks(cursor, min(_PAGE, most - len(rows)))
             rows += [
@@ -52,13 +53,15 @@ def router(site: Site) -> APIRouter:
             if cursor is None:
                 break
         head = (
-            "number", "hash", "time", "status", "transactions", "events", "reverted", "l2_gas", "fee_fri", "unexplained",
+            "number", "hash", "time", "status", "transactions", "events", "reverted", "l2_gas", "fee_fri",
+            "unexplained",
         )  # fmt: skip
         return answer("blocks", head, rows)
 
     @routes.get("/export/txns.csv")
     async def transactions(limit: str = "", kind: str = "", state: str = "", sender: str = "") -> StreamingResponse:
-        rows, cursor, most = [], None, inputs.limit(limit, MOST_ROWS, MOST_ROWS)
+        rows: list[tuple[Any, ...]] = []
+        cursor, most = None, inputs.limit(limit, MOST_ROWS, MOST_ROWS)
         while len(rows) < most:
             page = await explorer.latest_transactions(
                 cursor,
@@ -165,11 +168,10 @@ def router(site: Site) -> APIRouter:
             )
             for point in timeline.marks
         )
-        return answer(
-            "marks",
-            ("block", "time", "market", "price_1e-8", "status", "outcome", "median_1e-8", "jump_bps", "flags"),
-            rows,
-        )
+        head = (
+            "block", "time", "market", "price_1e-8", "status", "outcome", "median_1e-8", "jump_bps", "flags",
+        )  # fmt: skip
+        return answer("marks", head, rows)
 
     @routes.get("/export/funding.csv")
     async def funding(market: str = "") -> StreamingResponse:

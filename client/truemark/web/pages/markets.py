@@ -20,7 +20,7 @@ _BLOCKS: Final = 1_000
 _MOST_BLOCKS: Final = 50_000
 _POINTS: Final = 120
 _STRANGE: Final = 50
-_LATEST: Final = 25
+_LATEST: Final = 15
 _HOLDERS: Final = 15
 
 
@@ -94,7 +94,11 @@ def market_of(site: Site, text: str) -> int:
 
 
 def marks_chart(timeline: Timeline) -> str:
-    points = [(point.mark.timestamp, Decimal(point.mark.price).scaleb(-8)) for point in timeline.marks]
+    points = [
+        (point.mark.timestamp, Decimal(point.mark.price).scaleb(-8))
+        for point in timeline.marks
+        if point.mark.status != "Pending"
+    ]
     return charts.line("Mark price, USD", [charts.Series("mark", "a", points)], unit="USD", steps=True)
 
 
