@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from truemark.explorer import AsyncExplorer
 from truemark.felt import selector
 from truemark.index import Cause, EventFilter, Follower, Index
 from truemark.orders import Side
@@ -171,3 +172,46 @@ async def test_a_position_that_no_transaction_wrote_is_seen_as_such(house: House
         assert write.variable == f"accounts[{alice.address:#x}]"
         now = index.balance_history(alice.address)[-1]
         assert (now.collateral - last.collateral, now.cause) == (10**6, Cause.UNATTRIBUTED)
+
+
+async def test_the_explorer_shows_accounts_marks_and_messages_of_the_venue(house: House, index: Index) -> None:
+    async with house.gateway() as gateway, house.trader("alice", gateway) as alice, house.trader("bob", gateway) as bob:
+        await fill(house, alice, bob, BTC, "0.01")
+        await house.round({BTC: "95500"})
+        withdrawal = await alice.withdraw(5)
+        await house.nodes.flush()
+        await follow(house, index)
+        async with AsyncRpc(house.nodes.l2_url, timeout=120) as rpc:
+            explorer = AsyncExplorer(house.deployment, rpc=rpc, index=index)
+            head = index.head()
+            assert head is not None
+            view = await explorer.account_view(alice.address)
+            (margin,) = view.margins
+            assert margin.venue_name == "Clearinghouse"
+            assert [position.market for position in margin.positions] == [house.deployment.market(BTC).index]
+            (filled,) = [
+                row
+                for row in (await explorer.latest_transactions(limit=200)).rows
+                if row.calls[:1] == ("Clearinghouse.settle",)
+            ][:1]
+            shown = await explorer.transaction_view(filled.hash)
+            assert "settle" in {call.call.decoded.name for call in shown.tree.roots[0].calls if call.call.decoded}
+            written = {write.variable: write for write in shown.writes if write.account == alice.address}
+            position = written[f"accounts[{alice.address:#x}].position[{house.deployment.market(BTC).index}]"]
+            assert (position.after_shown or {})["size"] == "0.01"
+            assert "collateral" in (written[f"accounts[{alice.address:#x}]"].after_shown or {})
+            changed = await explorer.compare(filled.block_number - 1, filled.block_number, account=alice.address)
+            assert position.variable in {change.variable for change in changed.changes}
+            line = await explorer.timeline(BTC)
+            assert line.marks[-1].mark.price == to_price("95500")
+            assert line.unexplained == ()
+            # A market has no valid mark when it is listed.
+            assert {flag for point in line.marks for flag in point.flags} <= {"jump", "not valid"}
+            assert "not valid" not in line.marks[-1].flags
+            assert withdrawal.tx_hash is not None
+            (sent,) = (await explorer.transaction_view(withdrawal.tx_hash)).messages
+            (life,) = await explorer.message(sent.hash)
+            assert (life.recipient_name, life.state) == ("CollateralBridge", "waiting on L1")
+            assert (await explorer.search("clearingh"))[0].target == hex(house.deployment.address("Clearinghouse"))
+            assert (await explorer.search(BTC))[0].kind == "market"
+            assert (await explorer.health(now=head.timestamp)).data.state in ("ok", "wrong")

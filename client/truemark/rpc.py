@@ -64,7 +64,8 @@ class AsyncRpc:
         conceal(url)
         #: What errors call the node: its URL without what may be a key.
         self.shown = shown_url(url)
-        self._client = client if client is not None else httpx.AsyncClient()
+        # Certificates take longer to load than most answers take to come: only where they are looked at.
+        self._client = client if client is not None else httpx.AsyncClient(verify=url.startswith("https:"))
         self._owns_client = client is None
         self._timeout = timeout
         self._retries = retries

@@ -99,7 +99,7 @@ class Impatient(AsyncRpc):
 
     @contextlib.contextmanager
     def during_silence(self, devnet: Devnet) -> Iterator[None]:
-        usual, self._timeout = self._timeout, 0.2
+        usual, self._timeout = self._timeout, 0.05
         devnet.pause()
         try:
             yield

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from truemark.explorer import AsyncExplorer, Explorer, NotFound
@@ -231,3 +232,28 @@ async def test_activity_sums_up_to_the_whole(seen: Seen) -> None:
 def test_without_an_index_it_says_so() -> None:
     with Explorer("http://127.0.0.1:1") as explorer, pytest.raises(NoIndex, match="takes an index"):
         explorer.latest_blocks()
+
+
+async def test_the_block_in_the_making_is_an_overlay_until_the_chain_has_it(
+    start_devnet: Callable[..., Devnet], tmp_path: Path
+) -> None:
+    devnet = start_devnet("--block-generation-on", "demand")
+    devnet.mint(ALICE, 3)
+    async with AsyncRpc(devnet.url) as rpc:
+        with Index.open(tmp_path / "index.sqlite") as index:
+            follower = Follower(rpc, index)
+            await follower.backfill()
+            async with AsyncExplorer(devnet.url, rpc=rpc, index=index) as explorer:
+                making = await explorer.pre_confirmed()
+                assert making is not None
+                assert (making.number, making.hash, making.status) == (1, None, "PRE_CONFIRMED")
+                (transaction,) = making.transactions
+                assert transaction.finality == "PRE_CONFIRMED"
+                assert transaction.calls[0].decoded is not None
+                assert (await explorer.latest_transactions()).rows == ()
+                devnet.empty()
+                await follower.backfill()
+                made = (await explorer.latest_transactions()).rows[0]
+                assert (made.hash, made.status) == (transaction.hash, "ACCEPTED_ON_L2")
+                after = await explorer.pre_confirmed()
+                assert after is None or (after.number, after.transactions) == (2, ())

@@ -33,6 +33,8 @@ from truemark.transactions import Call
 
 _CONSTRUCTOR: Final = selector("constructor")
 _GAS: Final = ("l1_gas", "l1_data_gas", "l2_gas")
+#: Events of a contract that has balances.
+_OF_TOKENS: Final = frozenset({"Transfer", "Approval"})
 #: Names of functions in a list of transactions.
 _SHOWN_CALLS: Final = 4
 
@@ -91,14 +93,15 @@ class ChainReader:
 
     async def block(self, record: BlockRecord) -> Block:
         """With its transactions, decoded."""
-        block, _ = await self._block(record)
-        return block
+        rows = await off_loop(self._index.transactions, record)
+        return await self._block(record, rows, await off_loop(self._lookups.write_count, record.id))
 
     async def view(self, record: BlockRecord) -> BlockView:
-        block, slots = await self._block(record)
+        rows = await off_loop(self._index.transactions, record)
+        slots = await off_loop(self._slots, rows, record)
+        writes = await off_loop(self._writes, record, slots, {row.index: row.hash for row in rows})
+        block = await self._block(record, rows, len(writes))
         (summary,) = await self.summaries([record])
-        hashes = {transaction.index or 0: transaction.hash for transaction in block.transactions}
-        writes = await off_loop(self._writes, record, slots, hashes)
         others = await off_loop(self._index.versions, record.number)
         head = await off_loop(self._index.head)
         reorg = None
@@ -120,13 +123,11 @@ class ChainReader:
         slots = await off_loop(self._slots, rows, record)
         return await off_loop(self._writes, record, slots, {row.index: row.hash for row in rows})
 
-    async def _block(self, record: BlockRecord) -> tuple[Block, SlotNames]:
-        rows = await off_loop(self._index.transactions, record)
+    async def _block(self, record: BlockRecord, rows: Sequence[TransactionRow], written: int) -> Block:
         decoded = await self.decode(rows, record)
         accepted = await off_loop(self._index.l1_accepted)
         prices = {name: GasPrice(*record.gas_prices[name]) for name in _GAS}
-        written = await off_loop(self._lookups.write_count, record.id)
-        block = Block(
+        return Block(
             number=record.number,
             hash=record.hash,
             parent_hash=record.parent_hash,
@@ -144,7 +145,6 @@ class ChainReader:
             commitments=record.commitments,
             transactions=decoded,
         )
-        return block, await off_loop(self._slots, rows, record)
 
     # Transactions
 
@@ -335,18 +335,20 @@ class ChainReader:
 
     def _slots(self, rows: Iterable[TransactionRow], record: BlockRecord) -> SlotNames:
         """Names for what a block wrote: whoever sent, was named or is paid may be a key."""
-        addresses = {record.sequencer}
+        addresses, tokens = {record.sequencer}, set[int]()
         for row in rows:
             if row.sender is not None:
                 addresses.add(row.sender)
             for event in row.events:
+                if event.name is None or event.name in _OF_TOKENS:
+                    tokens.add(event.address)
                 for value in (event.fields or {}).values():
                     if isinstance(value, str) and value.startswith("0x"):
                         addresses.add(int(value, 16) % PRIME)
                 # An event that is not decoded may name them all the same.
                 if event.fields is None:
                     addresses.update(felt for felt in (*event.keys[1:], *event.data) if felt > 2**64)
-        return SlotNames(self._index.naming(), addresses)
+        return SlotNames(self._index.naming(), addresses, tokens)
 
     def _writes(self, record: BlockRecord, slots: SlotNames, hashes: Mapping[int, int]) -> tuple[SlotWrite, ...]:
         found = []

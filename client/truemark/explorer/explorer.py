@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from truemark.index import EventFilter, EventRow, Index, Page
 
 HASH_NOT_FOUND: Final = 29
+INVALID_PARAMS: Final = -32602
 #: Blocks asked for in one request.
 _CHUNK: Final = 25
 
@@ -172,6 +173,27 @@ class AsyncExplorer:
         at: BlockRef = "pre_confirmed" if parsed.receipt.block_number is None else parsed.receipt.block_number
         known = await self._directory.resolve((address, at) for address in parsed.addresses())
         return _decoded(parsed, None, at, known)
+
+    async def pre_confirmed(self) -> Block | None:
+        """The block that the node is making, read whole each time, its transactions decoded and marked PRE_CONFIRMED.
+        None: the node has none, or what it has is in the chain by now. Nothing of it is kept: it may never come.
+
+        Raises:
+            NodeUnavailable: the node does not answer, or not with a block.
+        """
+        try:
+            (found,) = await self._blocks(["pre_confirmed"])
+        except NotFound:
+            return None
+        except RpcError as error:
+            if error.code == INVALID_PARAMS:
+                # It does not know the tag.
+                return None
+            raise
+        if found.hash is not None:
+            return None
+        head = await self.head() if self._indexed is None else await self._indexed.head()
+        return None if found.number <= head else found
 
     async def diff(self, block: BlockRef = "latest") -> StateDiff:
         """What a block changed.
@@ -503,6 +525,7 @@ class Explorer(SyncTwin[AsyncExplorer]):
     block = sync(AsyncExplorer.block)
     blocks = sync(AsyncExplorer.blocks)
     transaction = sync(AsyncExplorer.transaction)
+    pre_confirmed = sync(AsyncExplorer.pre_confirmed)
     diff = sync(AsyncExplorer.diff)
     abi = sync(AsyncExplorer.abi)
     read = sync(AsyncExplorer.read)

@@ -71,6 +71,11 @@ class Indexed:
         if self._owns_index:
             self.index.close()
 
+    async def head(self) -> int:
+        """The highest block of the index; -1 without one."""
+        head = await off_loop(self.index.head)
+        return -1 if head is None else head.number
+
     async def block(self, block: BlockRef) -> Block | None:
         if block == _PRE_CONFIRMED:
             return None

@@ -18,6 +18,7 @@ _BPS: Final = 10_000
 #: Prices are in 1e-8 USD, funding indices in 1e-16 USD for 1e-8 of the base asset.
 _INDEX_UNIT: Final = 8
 _HOUR: Final = 3_600
+NOT_VALID: Final = "not valid"
 _SOUND: Final = frozenset({"Valid", "Settled"})
 #: Blocks that health looks back for marks.
 _LOOKBACK: Final = 300
@@ -77,7 +78,10 @@ class Judge:
         if head is not None and self._context.deployment is not None:
             for name, info in self._context.deployment.markets.items():
                 line = await self.timeline(info.index, max(0, head.number - _LOOKBACK), None, limits)
-                strange = [point for point in line.marks if point.flags]
+                # A mark that is not valid says so itself, and stops being news with the next one.
+                strange = [point for point in line.marks if set(point.flags) - {NOT_VALID}] + [
+                    point for point in line.marks[-1:] if NOT_VALID in point.flags
+                ]
                 if strange:
                     last = strange[-1]
                     wrong.append(f"the mark of {name} in block {last.mark.block_number}: {', '.join(last.flags)}")
@@ -147,7 +151,7 @@ def _sanity(marks: Sequence[MarkRow], limits: Limits) -> tuple[SanityPoint, ...]
         if off is not None and abs(off) >= limits.median_bps:
             flags.append("off the median")
         if mark.status not in _SOUND:
-            flags.append("not valid")
+            flags.append(NOT_VALID)
         found.append(SanityPoint(mark, jump, off, tuple(flags)))
         before = mark
     return tuple(found)

@@ -4,9 +4,10 @@ and who called, wrote and declared what. Rows as the database gives them."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, func, or_, select, tuple_
 
 from truemark.index import Index
 from truemark.index import tables as t
@@ -149,34 +150,11 @@ class Lookups:
     def writes_of(self, block: BlockRecord) -> list[tuple[str, Any]]:
         """What a block wrote, each with what was there before."""
         found: list[tuple[str, Any]] = []
-        for part, (table, subject, value) in PARTS.items():
-            older, under = table.alias("older"), t.blocks.alias("under")
-            same = [older.c[subject] == table.c[subject]]
-            if part == "storage":
-                same.append(older.c.key == table.c.key)
-            before = (
-                select(older.c[value])
-                .join(under, under.c.id == older.c.block)
-                .where(*same, older.c.block < table.c.block, under.c.number < block.number, alive(under, block))
-                .order_by(older.c.block.desc())
-                .limit(1)
-                .scalar_subquery()
-            )
-            columns = [
-                table.c[subject].label("subject"),
-                table.c[value].label("value"),
-                table.c.tx_index,
-                table.c.cause,
-                before.label("before"),
-            ]
-            if part == "storage":
-                columns.append(table.c.key)
-            query = select(*columns).where(table.c.block == block.id).order_by(table.c[subject])
-            if part == "class":
-                query = query.where(table.c.how != "found")
-            if part == "storage":
-                query = query.order_by(table.c.key)
-            found += [(part, row) for row in self._all(query)]
+        values = {"id": block.id, "number": block.number, "reorg": block.reorg}
+        with self.connect() as connection:
+            for part in PARTS:
+                rows = connection.execute(_written_by(part, orphaned=block.orphaned), values)
+                found += [(part, row) for row in rows]
         return found
 
     def write_count(self, block: int) -> int:
@@ -464,6 +442,40 @@ def alive(blocks: Any, seen_from: BlockRecord) -> ColumnElement[bool]:
     if seen_from.reorg is None:
         return blocks.c.reorg.is_(None)  # type: ignore[no-any-return]
     return or_(blocks.c.reorg.is_(None), blocks.c.reorg >= seen_from.reorg)
+
+
+@cache
+def _written_by(part: str, *, orphaned: bool) -> Select[Any]:
+    """What a block wrote, each beside what was there before. Made once: that takes longer than asking."""
+    table, subject, value = PARTS[part]
+    older, under = table.alias("older"), t.blocks.alias("under")
+    same = [older.c[subject] == table.c[subject]]
+    if part == "storage":
+        same.append(older.c.key == table.c.key)
+    then = under.c.reorg.is_(None)
+    if orphaned:
+        then = or_(then, under.c.reorg >= bindparam("reorg"))
+    before = (
+        select(older.c[value])
+        .join(under, under.c.id == older.c.block)
+        .where(*same, older.c.block < table.c.block, under.c.number < bindparam("number"), then)
+        .order_by(older.c.block.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    columns = [
+        table.c[subject].label("subject"),
+        table.c[value].label("value"),
+        table.c.tx_index,
+        table.c.cause,
+        before.label("before"),
+    ]
+    place = [table.c[subject]]
+    if part == "storage":
+        columns.append(table.c.key)
+        place.append(table.c.key)
+    query = select(*columns).where(table.c.block == bindparam("id")).order_by(*place)
+    return query.where(table.c.how != "found") if part == "class" else query
 
 
 def _at(columns: Any, places: Sequence[tuple[int, int]]) -> ColumnElement[bool]:

@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-import httpx
-
 from truemark.abi import AbiError
 from truemark.explorer.context import Context, cursor_of, off_loop, parse_cursor
 from truemark.explorer.lookups import page_size
@@ -80,7 +78,7 @@ class MailReader:
         if messaging is None or self._l1_url is None:
             return None
         function = _TO_L1 if direction == "to_l1" else _TO_L2
-        async with httpx.AsyncClient() as client, AsyncRpc(self._l1_url, client=client, timeout=L1_TIMEOUT) as rpc:
+        async with AsyncRpc(self._l1_url, timeout=L1_TIMEOUT) as rpc:
             waiting = await _word(rpc, messaging, function, message_hash)
             consumed = await _word(rpc, messaging, _CONSUMED, message_hash) if direction == "to_l1" else None
         return None if waiting is None else _OnL1(waiting, None if consumed is None else bool(consumed))

@@ -52,19 +52,35 @@ class SlotNames:
     Args:
         naming: that of the index.
         addresses: that may be keys of balances: who took part in a block.
+        tokens: the contracts that may have balances; None: any.
     """
 
-    def __init__(self, naming: Naming, addresses: Iterable[int] = ()) -> None:
+    def __init__(self, naming: Naming, addresses: Iterable[int] = (), tokens: Iterable[int] | None = None) -> None:
         self._naming = naming
-        self._balances: dict[int, Slot] = {}
-        for address in set(addresses):
-            for name in _BALANCES:
-                base = base_of((name,), address)
-                self._balances[base] = Slot(f"{name}[{address:#x}].low", address)
-                self._balances[base + 1] = Slot(f"{name}[{address:#x}].high", address)
+        self._addresses = sorted(set(addresses))
+        self._tokens = None if tokens is None else set(tokens)
+        #: Hashed when they are needed: most tokens use the first name.
+        self._balances: list[dict[int, Slot]] = []
 
     def slot(self, address: int, key: int) -> Slot | None:
-        return self._naming.slot(address, key) or _scalars().get(key) or self._balances.get(key)
+        known = self._naming.slot(address, key) or _scalars().get(key)
+        if known is not None or (self._tokens is not None and address not in self._tokens):
+            return known
+        for place, name in enumerate(_BALANCES):
+            if place == len(self._balances):
+                self._balances.append(self._hashed(name))
+            known = self._balances[place].get(key)
+            if known is not None:
+                return known
+        return None
+
+    def _hashed(self, name: str) -> dict[int, Slot]:
+        found = {}
+        for address in self._addresses:
+            base = base_of((name,), address)
+            found[base] = Slot(f"{name}[{address:#x}].low", address)
+            found[base + 1] = Slot(f"{name}[{address:#x}].high", address)
+        return found
 
     def shown(self, address: int, slot: Slot | None, value: int | None) -> Mapping[str, str] | None:
         """What a slot holds, by name, where that is more than one number."""

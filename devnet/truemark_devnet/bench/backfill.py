@@ -26,9 +26,9 @@ from truemark_devnet.accounts import FEE_TOKEN, L2Account, l2_accounts
 from truemark_devnet.bench.figure import Figure
 from truemark_devnet.nodes import NodeSettings, running_nodes
 
-_PER_BLOCK = 50
+PER_BLOCK = 50
 #: Blocks that the node makes; each transaction has two events.
-_BLOCKS = 60
+BLOCKS = 60
 _EVENTS = 100_000
 #: When memory is looked at first.
 _EARLY = 10_000
@@ -46,10 +46,10 @@ async def _run() -> list[Figure]:
         url = nodes.l2_node_url
         account = next(account for account in l2_accounts(url) if account.role.startswith("spare-"))
         async with AsyncRpc(url) as rpc:
-            chain = _Chain(rpc, account, nodes.l2_chain_id)
-            await chain.grow(_BLOCKS)
+            chain = Chain(rpc, account, nodes.l2_chain_id)
+            await chain.grow(BLOCKS)
             ours, theirs = await _race(rpc, url, Path(out))
-            async with _Endless(rpc, blocks=_EVENTS // (2 * _PER_BLOCK)) as endless:
+            async with Endless(rpc, blocks=_EVENTS // (2 * PER_BLOCK)) as endless:
                 early, late = await _memory(endless, Path(out))
     return [
         Figure("backfill", ours, "blocks/s", theirs, "starknet-py FullNodeClient, read only"),
@@ -57,7 +57,7 @@ async def _run() -> list[Figure]:
     ]
 
 
-class _Chain:
+class Chain:
     """Makes blocks, one account's transfers of one FRI."""
 
     def __init__(self, rpc: AsyncRpc, account: L2Account, chain_id: int) -> None:
@@ -68,7 +68,7 @@ class _Chain:
     async def grow(self, blocks: int) -> None:
         fees = default_policy().first
         for _ in range(blocks):
-            for place in range(_PER_BLOCK):
+            for place in range(PER_BLOCK):
                 call = Call(FEE_TOKEN, selector("transfer"), (0x1000 + place, 1, 0))
                 signed = self._wallet.sign([call], self._nonce, fees)
                 await self._rpc.call("starknet_addInvokeTransaction", {"invoke_transaction": signed.transaction})
@@ -76,7 +76,7 @@ class _Chain:
             await self._rpc.call("devnet_createBlock")
 
 
-class _Endless(AsyncRpc):
+class Endless(AsyncRpc):
     """A node's blocks over and over, as a chain of any length: a real one takes long to make. What it was asked once
     it keeps as text, so that an answer costs what reading one costs."""
 
@@ -103,7 +103,7 @@ class _Endless(AsyncRpc):
             (answer,) = await self._rpc.batch([(method, params)])
             return answer
         number = int(block["block_number"])
-        source = number and 1 + (number - 1) % _BLOCKS
+        source = number and 1 + (number - 1) % BLOCKS
         key = f"{method} {source}"
         if key not in self._texts:
             self._texts[key] = orjson.dumps(await self._rpc.call(method, {"block_id": {"block_number": source}}))
@@ -130,7 +130,7 @@ async def _race(rpc: AsyncRpc, url: str, out: Path) -> tuple[float, float]:
             await client.get_state_update(block_number=number)
             await client.trace_block_transactions(block_number=number)
         theirs += time.perf_counter() - start
-    return _ROUNDS * _BLOCKS / ours, _ROUNDS * _THEIR_BLOCKS / theirs
+    return _ROUNDS * BLOCKS / ours, _ROUNDS * _THEIR_BLOCKS / theirs
 
 
 async def _memory(rpc: AsyncRpc, out: Path) -> tuple[float, float]:

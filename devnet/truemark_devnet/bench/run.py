@@ -23,6 +23,8 @@ FIGURES = {
     "transactions_presigned": "transactions",
     "backfill": "backfill",
     "decode": "decode",
+    "page": "page",
+    "growth": "growth",
     "gas": "gas",
     "screen": "screen",
     "round_gas": "round_gas",
@@ -31,13 +33,17 @@ FIGURES = {
     "venue": "venue",
 }
 
+#: What takes many minutes is measured only by its name.
+BY_HAND = frozenset({"page", "growth"})
+
 
 class UnknownFigure(TruemarkError, LookupError):
     """There is no figure of that name."""
 
 
 def run(only: str | None = None, out: Path = OUT, console: Console | None = None) -> list[Figure]:
-    """Measures all figures or the one named, writes them to `out` (those of other names in it stay) and shows them.
+    """Measures all figures but those BY_HAND, or the one named, writes them to `out` (those of other names in it stay)
+    and shows them.
 
     Raises:
         UnknownFigure: none is called `only`.
@@ -47,7 +53,8 @@ def run(only: str | None = None, out: Path = OUT, console: Console | None = None
         raise UnknownFigure(f"no figure is called {only!r}; there are {', '.join(FIGURES)}")
     screen = console if console is not None else Console()
     figures: list[Figure] = []
-    for module in dict.fromkeys(FIGURES.values() if only is None else [FIGURES[only]]):
+    usual = [module for name, module in FIGURES.items() if name not in BY_HAND]
+    for module in dict.fromkeys(usual if only is None else [FIGURES[only]]):
         measure: Callable[[], list[Figure]] = import_module(f"truemark_devnet.bench.{module}").run
         with screen.status(f"measuring {module}"):
             figures += measure()
