@@ -202,6 +202,7 @@ async def test_what_the_chain_refuses_ends_with_its_reason_and_moves_nothing(ric
         assert await trader.movements() == []
 
 
+@pytest.mark.deep
 async def test_a_withdrawal_that_a_rollback_erased_is_not_made_again(rich: House, tmp_path: Path) -> None:
     async with await connect(rich, tmp_path / "journal") as trader:
         snapshot = await rich.nodes.snapshot()
@@ -214,6 +215,7 @@ async def test_a_withdrawal_that_a_rollback_erased_is_not_made_again(rich: House
         assert flow.step is Step.REGISTERED
 
 
+@pytest.mark.deep
 async def test_the_journal_holds_no_secret(rich: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "journal"
     signatures: list[tuple[int, ...]] = []
@@ -238,6 +240,7 @@ async def test_the_journal_holds_no_secret(rich: House, tmp_path: Path, monkeypa
     assert path.stat().st_mode & 0o77 == 0
 
 
+@pytest.mark.deep
 async def test_the_sync_trader_takes_a_movement_to_its_end(rich: House, tmp_path: Path) -> None:
     key = eth_key("alice")
     with Trader.connect(

@@ -113,6 +113,7 @@ async def test_orders_of_all_kinds_from_the_sdk_to_the_chain(house: House, tmp_p
         assert await alice.open_orders() == []
 
 
+@pytest.mark.deep
 async def test_a_stream_lives_through_a_venue_that_is_started_anew(house: House, tmp_path: Path) -> None:
     log, port = tmp_path / "venue.sqlite3", free_port()
     live = LiveBook(BTC)
@@ -153,6 +154,7 @@ async def test_a_stream_lives_through_a_venue_that_is_started_anew(house: House,
             assert len(await alice.fills()) == 1
 
 
+@pytest.mark.deep
 async def test_modes_are_told_as_what_is_not_allowed_now(house: House, tmp_path: Path) -> None:
     async with (
         served_venue(house.deployment, tmp_path / "venue.sqlite3") as served,
@@ -168,6 +170,7 @@ async def test_modes_are_told_as_what_is_not_allowed_now(house: House, tmp_path:
         assert refused.value.code == "MODE"
 
 
+@pytest.mark.deep
 async def test_the_sync_trader_trades_at_the_venue(house: House, tmp_path: Path) -> None:
     async with served_venue(house.deployment, tmp_path / "venue.sqlite3") as served:
 

@@ -13,6 +13,7 @@ from tests.house import BTC, House
 pytestmark = pytest.mark.node
 
 
+@pytest.mark.deep
 async def test_transfers_and_fills_are_those_of_the_chain(house: House) -> None:
     async with house.gateway() as gateway, house.trader("alice", gateway) as alice, house.trader("bob", gateway) as bob:
         start = await alice._venue.head() + 1

@@ -341,12 +341,20 @@ def venue(
     ] = None,
 ) -> None:
     """Runs the reference venue of this devnet's deployment, until Ctrl-C: order gateway, books, settlement."""
-    from truemark.deployment import default_path
+    from dataclasses import replace
+
+    from truemark.deployment import Deployment, default_path
 
     console = Console()
     manifest = default_path()
     run = _part("truemark_devnet.venue.command", "serve_until_stopped")
-    run(manifest, log or manifest.parent, port, lambda url: _say(console, f"venue: {url}"))
+
+    def ready(url: str) -> None:
+        # Whoever has the manifest finds the venue.
+        replace(Deployment.load(manifest), venue_url=url).save(manifest)
+        _say(console, f"venue: {url}")
+
+    run(manifest, log or manifest.parent, port, ready)
 
 
 def upgrade(

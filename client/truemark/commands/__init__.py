@@ -2,17 +2,18 @@
 
 import typer
 
-from truemark.commands import account, chain, explorer, index, looking, refund, watching
+from truemark.commands import chain, explorer, index, looking, money, refund, trade, watching
 
 __all__ = ["register"]
 
 
 def register(app: typer.Typer) -> None:
     """Adds the commands of the client."""
-    account.register(app)
     chain.register(app)
     explorer.register(app)
     index.register(app)
     looking.register(app)
+    money.register(app)
     refund.register(app)
+    trade.register(app)
     watching.register(app)

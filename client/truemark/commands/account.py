@@ -54,10 +54,6 @@ class AccountPage:
     positions: tuple[PositionLine, ...]
 
 
-def register(app: typer.Typer) -> None:
-    app.command("account")(account)
-
-
 def account(
     address: Annotated[str, typer.Argument(help="The account's address, or an operator's role.")],
     deployment: DeploymentOption = None,
