@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from truemark.explorer import AsyncExplorer
 from truemark.index import BadIndex, EventFilter, Follower, Index
 from truemark.index import tables as t
 from truemark_devnet.postgres_server import find_postgres, running_postgres
@@ -64,3 +66,66 @@ async def test_it_says_the_same_as_sqlite_through_a_rollback(on_postgres: Index,
 def test_a_server_that_is_not_there_is_said(tmp_path: Path) -> None:
     with pytest.raises(BadIndex, match="cannot be opened"):
         Index.open(f"postgresql+psycopg://truemark@/postgres?host={tmp_path}")
+
+
+async def test_the_explorer_shows_the_same_from_either_database(on_postgres: Index, tmp_path: Path) -> None:
+    chain = Chain(strong=False)
+    chain.add(classes=[(EMITTER, 0xC)], events=[([PING, 7], [5])])
+    for number in range(8):
+        traced = [[]] if number == 3 else [[(number % 3, number)], [(number % 3, number + 1)]]
+        writes = [(number % 3, number + 1)]
+        chain.add(number, events=[([PING, number % 3], [number])], writes=writes, traced=traced)
+    with Index.open(tmp_path / "index.sqlite") as on_sqlite:
+        for index in (on_postgres, on_sqlite):
+            await Follower(chain, index).backfill()
+        chain.cut(5)
+        for number in range(3):
+            chain.add(-number - 1, events=[([PING, 9], [number])], writes=[(1, 50 + number)])
+        said = []
+        for index in (on_postgres, on_sqlite):
+            await Follower(chain, index).backfill()
+            async with AsyncExplorer("http://127.0.0.1:1", index=index) as explorer:
+                first = await explorer.latest_transactions(limit=3)
+                lost = index.transactions(index.block(6, orphaned=1))[0]
+                said.append(
+                    [
+                        await explorer.latest_blocks("7", 3),
+                        first,
+                        await explorer.latest_transactions(first.cursor, 3, sender=0xA, kind="INVOKE"),
+                        await explorer.latest_transactions(failed=True),
+                        await explorer.block_view(4),
+                        await explorer.block_view(6, orphaned=1),
+                        await explorer.block(hex(index.block(2).hash)),
+                        await explorer.transaction_view(first.rows[0].hash),
+                        await explorer.transaction_view(lost.hash),
+                        await explorer.contract_view(EMITTER),
+                        await explorer.class_view(0xC),
+                        await explorer.account_view(0xA, 3),
+                        await explorer.events(EventFilter(mentions=1), limit=2),
+                        await explorer.events(EventFilter(mentions=1), "4.0.0"),
+                        await explorer.calls_to(EMITTER),
+                        await explorer.transfers(account=9),
+                        await explorer.messages(direction="to_l1"),
+                        await explorer.compare(2, 8),
+                        await explorer.unattributed(),
+                        await explorer.replacements(),
+                        await explorer.timeline(0),
+                        await explorer.health(now=2_000),
+                        *[await explorer.search(text) for text in ("4", "pin", hex(lost.hash), hex(EMITTER), "0xc")],
+                        await explorer.activity(points=4),
+                    ]
+                )
+        for one, other in zip(*said, strict=True):
+            assert timeless(one) == timeless(other)
+        # Both transactions of a block wrote one slot: each with what it found there.
+        row = (await AsyncExplorer("http://127.0.0.1:1", index=on_postgres).block_view(3)).block.transactions
+        writes = [
+            (await AsyncExplorer("http://127.0.0.1:1", index=on_postgres).transaction_view(each.hash)).writes
+            for each in row
+        ]
+        assert [[(write.before, write.after) for write in each] for each in writes] == [[(None, 2)], [(2, 3)]]
+
+
+def timeless(value: object) -> str:
+    """Without when it was learned."""
+    return re.sub(r"(seen_at|detected_at)=\d+", "", repr(value))

@@ -5,7 +5,7 @@ after, accounts, contracts, classes, transfers, messages, orphans, health. Froze
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -292,7 +292,7 @@ class ContractView:
     """A contract with its class."""
 
     account: AccountView
-    abi: Abi | None
+    abi: Abi | None = field(repr=False, compare=False)
     views: tuple[Function, ...]
     writes: tuple[Function, ...]
     event_names: tuple[str, ...]
@@ -305,7 +305,7 @@ class ClassView:
 
     class_hash: int
     name: str | None
-    abi: Abi | None
+    abi: Abi | None = field(repr=False, compare=False)
     reason: str | None
     compiled_class_hash: int | None
     declared_block: int | None
