@@ -8,8 +8,11 @@ paired with itself, and since the root holds the count, a proof has one length o
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from truemark.errors import TruemarkError
@@ -21,6 +24,9 @@ NODE = short_string("truemark refund node")
 ROOT = short_string("truemark refund root")
 MAX_COUNT = 2**32 - 1
 MAX_AMOUNT = 2**127 - 1
+#: As many hashes are worth threads, and how many one takes at a time.
+_SHARED = 2_048
+_PART = 256
 
 
 class BadRefund(TruemarkError, ValueError):
@@ -57,10 +63,10 @@ class RefundTree:
         self.total = sum(leaf.amount for leaf in leaves)
         if self.total > MAX_AMOUNT:
             raise BadRefund("the total is out of range")
-        level = [self.leaf_hash(index, leaf) for index, leaf in enumerate(leaves)]
+        level = _each(len(leaves), lambda index: self.leaf_hash(index, self.leaves[index]))
         self._levels = [level]
         while len(level) > 1:
-            paired = [poseidon_many([NODE, level[at], level[at + 1]]) for at in range(0, len(level) - 1, 2)]
+            paired = _each(len(level) // 2, partial(_node, level))
             level = paired + level[len(paired) * 2 :]
             self._levels.append(level)
         self.root = poseidon_many([ROOT, self.count, self.total, level[0]])
@@ -108,6 +114,21 @@ class RefundTree:
                 node = poseidon_many([NODE, other, node] if index & 1 else [NODE, node, other])
             index, width = index // 2, (width + 1) // 2
         return not rest and poseidon_many([ROOT, self.count, self.total, node]) == self.root
+
+
+def _node(below: Sequence[int], at: int) -> int:
+    return poseidon_many([NODE, below[2 * at], below[2 * at + 1]])
+
+
+def _each(count: int, one: Callable[[int], int]) -> list[int]:
+    """`one` of 0 to count - 1. Many are shared by threads: the hash runs outside of the interpreter's lock."""
+    if count < _SHARED:
+        return [one(at) for at in range(count)]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        parts = pool.map(
+            lambda start: [one(at) for at in range(start, min(start + _PART, count))], range(0, count, _PART)
+        )
+        return [found for part in parts for found in part]
 
 
 @dataclass(frozen=True, slots=True)

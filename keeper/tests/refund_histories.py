@@ -227,7 +227,7 @@ class MadeUpVenue:
         block = self.block
         if "market" in fields:
             self.funding[block, 0, fields["market"]] = self.index[fields["market"]]
-        self.moments.append(Moment(block, 0, 0, START + 10 * block, 0x7000 + block, name, fields))
+        self.moments.append(Moment(block, 0, 0, START + 10 * block, name, fields))
 
 
 @dataclass

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from truemark.refunds import Refund, RefundTree
 from truemark_keeper.recovery.refund import Finding, Position, RefundRules, Refunds, Survey, analysis, limbs, refunds
 from truemark_keeper.recovery.refund.compute import read
+from truemark_keeper.recovery.refund.history import History
 from truemark_keeper.recovery.refund.stage import ENTRIES, excluded_table, undone_table
 
 from keeper.tests.refund_histories import ACCOUNTS, DISTRIBUTOR, MARKETS, START, STEP, MadeUpVenue, deployment, replayed
@@ -26,9 +27,8 @@ RULES = {position: RefundRules("test", position=position) for position in Positi
 
 def surveyed(venue: MadeUpVenue, rules: RefundRules, folder: Path) -> Survey:
     last = venue.moments[-1]
-    return read(
-        venue.moments, VENUE, rules, venue.price, folder, venue.funding, venue.all_marks(), last.block, last.time
-    )
+    history = History(venue.funding)
+    return read(venue.moments, history, VENUE, rules, venue.price, folder, venue.all_marks(), last.block, last.time)
 
 
 def computed(venue: MadeUpVenue, rules: RefundRules, backend: str | None = None) -> tuple[Survey, Refunds]:

@@ -29,6 +29,7 @@ FIGURES = {
     "screen": "screen",
     "round_gas": "round_gas",
     "liquidate": "liquidate",
+    "recovery": "recovery",
     "settle": "settle",
     "venue": "venue",
 }

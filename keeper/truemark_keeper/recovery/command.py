@@ -50,6 +50,7 @@ def register(app: typer.Typer) -> None:
         name="recovery", help="Take a venue back to its last good block, and up again.", no_args_is_help=True
     )
     group.command("find")(find)
+    group.command("plan")(plan)
     group.command("rollback")(rollback)
     group.command("reconcile")(reconcile)
     group.command("reopen")(reopen)
@@ -97,6 +98,68 @@ def find(
         console.print(f"block {item.block}  {item.rule}{where}: {item.explanation}", highlight=False)
     good = "none of them is good" if found.last_good is None else f"the last good block is {found.last_good}"
     console.print(f"blocks {found.first} to {found.last}: {good}", highlight=False)
+
+
+def plan(
+    block: Annotated[
+        int | None, typer.Argument(min=0, help="The last good block: what a rollback to it would do.")
+    ] = None,
+    verify: Annotated[
+        Path | None, typer.Option(help="Check a plan's signature instead, and that it is the operator's.")
+    ] = None,
+    key: Annotated[
+        str | None, typer.Option(help="With --verify: the public key that must have signed; else the node is asked.")
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="Settings whose account and key sign the plan; without them it is not signed.")
+    ] = None,
+    history: Annotated[
+        Path | None, typer.Option(help="A keeper's history of its own prices: the independent price.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="The JSON file; the page is written beside it.")] = Path("plan.json"),
+    first: Annotated[int, typer.Option("--from", min=0, help="Look for what is wrong from this block on.")] = 0,
+    db: Annotated[
+        str | None,
+        typer.Option(help="The index: a file or a database's URL; by default that of `truemark index run`."),
+    ] = None,
+    deployment: DeploymentOption = None,
+) -> None:
+    """Says what a rollback would take from whom and what it would repair, against refunds without one."""
+    from truemark.commands.index import opened
+
+    from truemark_keeper.recovery.impact import impact_of
+    from truemark_keeper.recovery.plan_files import check_plan, write_plan
+    from truemark_keeper.recovery.prices import PriceHistory
+
+    console = Console()
+    if (block is None) is (verify is None):
+        raise typer.BadParameter("give either a block or --verify FILE")
+    if verify is not None:
+        found = asyncio.run(check_plan(verify, key, None if key else manifest.find(deployment)))
+        content = found.content
+        console.print(
+            f"{verify}: the plan for block {content['block']} of {content['venue']}, signed by {found.account:#x} with "
+            f"the key {found.public_key:#x}",
+            highlight=False,
+        )
+        return
+    venue = manifest.find(deployment)
+    prices = PriceHistory({}) if history is None else PriceHistory.load(history)
+    with opened(db, venue) as index:
+        said = impact_of(index, venue, cast("int", block), price=prices.at, first=first)
+    page = asyncio.run(write_plan(said, out, venue, config, _ask))
+    totals, place = said.totals, said.in_place
+    console.print(
+        f"a rollback to block {said.block} erases {said.transactions} transactions: {totals['fills']} fills, "
+        f"{totals['deposits']} deposits, {totals['withdrawals']} withdrawals, {totals['vault']} actions of the vault; "
+        f"{len(said.messages)} messages cross the line; {len(said.repaired)} findings are repaired, {len(said.left)} "
+        "stay",
+        highlight=False,
+    )
+    console.print(
+        f"refunds without one: {place.total / 10**6:,.2f} USD to {place.accounts} accounts; read {page}",
+        highlight=False,
+    )
 
 
 def rollback(

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import ibis
 import pyarrow as pa
@@ -68,15 +67,15 @@ def connected(url: str | None = None) -> Iterator[Any]:
     Raises:
         BadBackend: see the class.
     """
-    kind = "duckdb" if url is None else urlsplit(url).scheme
+    # A Spark master such as local[2] is no host that urlsplit takes.
+    kind, _, rest = (url or "duckdb://").partition("://")
     try:
         if kind == "duckdb":
-            path = "" if url is None else urlsplit(url).path
-            backend = ibis.duckdb.connect(path or ":memory:")
+            backend = ibis.duckdb.connect(rest or ":memory:")
         elif kind in ("postgresql", "postgres"):
             backend = _postgres(url or "")
         elif kind == "spark":
-            backend = _spark((url or "").removeprefix("spark://"))
+            backend = _spark(rest)
         else:
             raise BadBackend(f"{url!r} is no database for the analysis: duckdb://, postgresql://... or spark://...")
     except ImportError as error:

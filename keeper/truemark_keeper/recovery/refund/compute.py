@@ -15,7 +15,14 @@ from truemark.index import EventFilter, Index
 from truemark.refunds import Refund, RefundTree
 from truemark.rpc import AsyncRpc
 
-from truemark_keeper.recovery.refund.history import BadHistory, History, Moment, funding_indices, moments
+from truemark_keeper.recovery.refund.history import (
+    BadHistory,
+    History,
+    Moment,
+    funding_indices,
+    moments,
+    transaction_hashes,
+)
 from truemark_keeper.recovery.refund.judge import Finding, Judged, Marks, PriceAt, judge
 from truemark_keeper.recovery.refund.rules import Position, PriceSource, RefundRules
 
@@ -132,19 +139,19 @@ def survey(index: Index, deployment: Deployment, rules: RefundRules, price: Pric
     if head is None:
         raise BadHistory("the index is empty")
     last = head.number if rules.window.last_block is None else min(head.number, rules.window.last_block)
-    found = moments(index, deployment, last)
-    funding = funding_indices(index, deployment)
+    history = History(funding_indices(index, deployment), transaction_hashes(index, deployment))
     valuation = rules.valuation_time or rules.window.to_time or index.block(last).timestamp
-    return read(found, deployment, rules, price, folder, funding, marks_of(index, deployment, last), last, valuation)
+    marks = marks_of(index, deployment, last)
+    return read(moments(index, deployment, last), history, deployment, rules, price, folder, marks, last, valuation)
 
 
 def read(
     found: Iterable[Moment],
+    history: History,
     deployment: Deployment,
     rules: RefundRules,
     price: PriceAt,
     folder: Path,
-    funding: Mapping[tuple[int, int, int], int],
     marks: Marks,
     last_block: int,
     valuation: int,
@@ -152,7 +159,6 @@ def read(
     """As `survey`, of events from anywhere. Raises BadHistory."""
     from truemark_keeper.recovery.refund.stage import EntryFile
 
-    history = History(funding)
     file = EntryFile(folder / "entries.parquet")
     for moment in found:
         file.add(history.entries(moment))

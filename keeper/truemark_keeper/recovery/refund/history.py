@@ -10,10 +10,10 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
-from sqlalchemy import select
+from sqlalchemy import Subquery, select
 from truemark.deployment import Deployment
 from truemark.errors import TruemarkError
 from truemark.index import Index
@@ -45,8 +45,7 @@ class Role(enum.StrEnum):
     TRADER = "trader"
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """How one event changed one account: size in 1e-8 of the base asset, cash in 1e-6 USD without funding and with
     every fee, discount and penalty."""
 
@@ -97,15 +96,13 @@ class Taking:
         return ".".join(map(str, self.place))
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(NamedTuple):
     """An event of the venue as the index has it."""
 
     block: int
     tx_index: int
     event_index: int
     time: int
-    tx_hash: int
     name: str
     fields: Mapping[str, Any]
 
@@ -120,13 +117,8 @@ def moments(index: Index, deployment: Deployment, last_block: int | None = None)
             t.events.c.fields,
             t.blocks.c.number,
             t.blocks.c.timestamp,
-            t.transactions.c.hash,
         )
         .join(t.blocks, t.blocks.c.id == t.events.c.block)
-        .join(
-            t.transactions,
-            (t.transactions.c.block == t.events.c.block) & (t.transactions.c.tx_index == t.events.c.tx_index),
-        )
         .where(
             t.blocks.c.reorg.is_(None),
             t.events.c.address == word_of(deployment.address("Clearinghouse")),
@@ -139,29 +131,15 @@ def moments(index: Index, deployment: Deployment, last_block: int | None = None)
         query = query.where(t.blocks.c.number <= last_block)
     with index.store.engine.connect() as connection:
         rows = connection.execution_options(stream_results=True, yield_per=_CHUNK).execute(query)
-        for tx_index, event_index, name, fields, number, timestamp, tx_hash in rows:
-            yield Moment(
-                number,
-                tx_index,
-                event_index,
-                timestamp,
-                int.from_bytes(tx_hash, "big"),
-                name,
-                orjson.loads(fields),
-            )
+        for tx_index, event_index, name, fields, number, timestamp in rows:
+            yield Moment(number, tx_index, event_index, timestamp, name, orjson.loads(fields))
 
 
 def funding_indices(index: Index, deployment: Deployment) -> dict[tuple[int, int, int], int]:
     """(block, transaction, market) -> the funding index at which that transaction settled positions, for those in which
     something was taken. It is that of any position of the market which the transaction left open: all are settled at
     the same one."""
-    house = word_of(deployment.address("Clearinghouse"))
-    forced = (
-        select(t.events.c.block, t.events.c.tx_index)
-        .where(t.events.c.address == house, t.events.c.name.in_(_FORCED))
-        .distinct()
-        .subquery()
-    )
+    house, forced = word_of(deployment.address("Clearinghouse")), _forced(deployment)
     query = (
         select(t.blocks.c.number, t.positions.c.tx_index, t.positions.c.market, t.positions.c.funding_index)
         .join(forced, (forced.c.block == t.positions.c.block) & (forced.c.tx_index == t.positions.c.tx_index))
@@ -172,15 +150,45 @@ def funding_indices(index: Index, deployment: Deployment) -> dict[tuple[int, int
         return {(block, tx, market): found for block, tx, market, found in connection.execute(query)}
 
 
+def transaction_hashes(index: Index, deployment: Deployment) -> dict[tuple[int, int], int]:
+    """(block, transaction) -> hash, of those in which something was taken."""
+    forced = _forced(deployment)
+    query = (
+        select(t.blocks.c.number, t.transactions.c.tx_index, t.transactions.c.hash)
+        .join(forced, (forced.c.block == t.transactions.c.block) & (forced.c.tx_index == t.transactions.c.tx_index))
+        .join(t.blocks, t.blocks.c.id == t.transactions.c.block)
+        .where(t.blocks.c.reorg.is_(None))
+    )
+    with index.store.engine.connect() as connection:
+        return {(block, tx): int.from_bytes(found, "big") for block, tx, found in connection.execute(query)}
+
+
+def _forced(deployment: Deployment) -> Subquery:
+    """The transactions in which something was taken."""
+    house = word_of(deployment.address("Clearinghouse"))
+    return (
+        select(t.events.c.block, t.events.c.tx_index)
+        .where(t.events.c.address == house, t.events.c.name.in_(_FORCED))
+        .distinct()
+        .subquery()
+    )
+
+
 class History:
     """Reads moments one after another into entries, and keeps the takings.
 
     Args:
         funding: (block, transaction, market) -> the funding index there; see `funding_indices`.
+        hashes: (block, transaction) -> its hash; 0 where it is not known.
     """
 
-    def __init__(self, funding: Mapping[tuple[int, int, int], int] | None = None) -> None:
+    def __init__(
+        self,
+        funding: Mapping[tuple[int, int, int], int] | None = None,
+        hashes: Mapping[tuple[int, int], int] | None = None,
+    ) -> None:
         self._funding = funding if funding is not None else {}
+        self._hashes = hashes if hashes is not None else {}
         self.takings: list[Taking] = []
         self._held: dict[int, dict[int, int]] = {}
 
@@ -242,7 +250,7 @@ class History:
         fields = moment.fields
         account, market = int(fields["account"], 16), fields["market"]
         mark, index = int(fields["mark"]), self._funding.get((moment.block, moment.tx_index, market))
-        common = (moment.time, moment.tx_hash, moment.name)
+        common = (moment.time, self._hash(moment), moment.name)
         place = (moment.block, moment.tx_index, moment.event_index)
         before = self._held.setdefault(account, {})
         before[market] = int(fields["remaining"]) + size
@@ -299,7 +307,7 @@ class History:
             Taking(
                 place,
                 moment.time,
-                moment.tx_hash,
+                self._hash(moment),
                 moment.name,
                 Role.OWNER,
                 account,
@@ -316,6 +324,9 @@ class History:
             )
         )
         return (self._entry(moment, 0, Role.OWNER, account, -1, 0, amount),)
+
+    def _hash(self, moment: Moment) -> int:
+        return self._hashes.get((moment.block, moment.tx_index), 0)
 
     def _settled(self, moment: Moment) -> tuple[Entry, ...]:
         fields = moment.fields

@@ -32,11 +32,8 @@ def split(number: int, count: int) -> tuple[int, ...]:
     Raises:
         TooWide: see the class.
     """
-    found = []
-    rest = number
-    for _ in range(count - 1):
-        found.append(rest & _MASK)
-        rest >>= BITS
+    rest = number >> BITS * (count - 1)
+    found = [number >> BITS * place & _MASK for place in range(count - 1)]
     if not -_REST <= rest < _REST:
         raise TooWide(f"{number} does not fit {count} limbs of {BITS} bits")
     return (*found, rest)

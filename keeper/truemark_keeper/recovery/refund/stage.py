@@ -43,21 +43,16 @@ class EntryFile:
         self._unfinished = path.with_name(f".{path.name}.part")
         self._writer = pq.ParquetWriter(self._unfinished, ENTRIES, compression="zstd")
         self._rows: list[tuple[object, ...]] = []
+        self._names: dict[int, str] = {}
         self.count = 0
 
     def add(self, entries: Iterable[Entry]) -> None:
         for entry in entries:
-            self._rows.append(
-                (
-                    *entry.place,
-                    entry.time,
-                    entry.kind,
-                    named(entry.account),
-                    entry.market,
-                    *limbs.split(entry.size, limbs.SIZE),
-                    *limbs.split(entry.cash, limbs.CASH),
-                )
-            )
+            account = self._names.get(entry.account)
+            if account is None:
+                account = self._names[entry.account] = named(entry.account)
+            size, cash = limbs.split(entry.size, limbs.SIZE), limbs.split(entry.cash, limbs.CASH)
+            self._rows.append((*entry.place, entry.time, entry.kind, account, entry.market, *size, *cash))
         if len(self._rows) >= _CHUNK:
             self._flush()
 
