@@ -8,6 +8,7 @@ import itertools
 import json
 import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -26,6 +27,7 @@ from truemark_devnet.profile import load_profile
 
 pytestmark = [pytest.mark.node, pytest.mark.deep]
 
+EXAMPLE = Path(__file__).resolve().parents[1] / "examples" / "keeper" / "keeper.toml"
 PROFILES = Path(load_profile.__code__.co_filename).parent / "profiles"
 #: Seconds between two rounds, for which a report counts, and without a mark until the venue is CancelOnly.
 INTERVAL, FRESH, SILENCE = 3, 9, 12
@@ -38,9 +40,9 @@ class Shift:
         self.home = home
         self.profile = profile
 
-    async def run(self, *arguments: str, timeout: float = 150) -> tuple[int, str]:
+    async def run(self, *arguments: str, group: str = "devnet", timeout: float = 150) -> tuple[int, str]:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "truemark.cli", "devnet", *arguments,
+            sys.executable, "-m", "truemark.cli", group, *arguments,
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
             env=os.environ | {"TRUEMARK_HOME": str(self.home), "COLUMNS": "200"},
         )  # fmt: skip
@@ -143,3 +145,30 @@ async def test_any_reporter_may_die_and_two_dead_ones_are_told_of(shift: Shift) 
         # So do those who are left.
         assert "WARNING no new mark noquorum=6" in shift.log("reporter-2")
         assert "WARNING the venue's mode from=Full to=CancelOnly" in shift.log("sentinel")
+        await the_shipped_example_takes_its_place(shift, oracle)
+
+
+async def the_shipped_example_takes_its_place(shift: Shift, oracle: Contract) -> None:
+    """The file as it is shipped is reporter-1's, on this very deployment: with it there is a quorum again."""
+    with socket.socket() as probe:
+        if probe.connect_ex(("127.0.0.1", 9464)) == 0:
+            pytest.skip("another program listens on 9464, the port of the shipped example")
+    code, said = await shift.run("check", "--config", str(EXAMPLE), group="keeper")
+    assert code == 0, said
+    silent = await oracle.read("last_accepted_at")
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "truemark.cli", "keeper", "run", "--config", str(EXAMPLE)),
+        env=os.environ | {"TRUEMARK_HOME": str(shift.home)},
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        async with asyncio.timeout(60):
+            while await oracle.read("last_accepted_at") == silent:
+                assert process.returncode is None
+                await asyncio.sleep(0.25)
+        process.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(process.wait(), 30) == 0
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()

@@ -24,7 +24,7 @@ from truemark_keeper.transactions import TransactionQueue
 from truemark_devnet.accounts import REPORTERS, operators
 from truemark_devnet.demo.plan import TABLE
 from truemark_devnet.deploy.venue import wallet_of
-from truemark_devnet.nodes.keepers import LIQUIDATOR, SENTINEL
+from truemark_devnet.nodes.keepers import FOLDER, LIQUIDATOR, SENTINEL
 from truemark_devnet.order_facts import ChainFacts
 from truemark_devnet.pairing import PairingGateway
 
@@ -63,7 +63,7 @@ async def run_keepers(manifest: Path, stop: asyncio.Event, *, interval: float, r
                 markets=REPLAY_RULES,
                 roles=("reporter",) if role in REPORTERS else (role,),
                 interval=1.0 if role == SENTINEL else interval,
-                sentinel=SentinelSettings(incidents=manifest.parent / "incidents"),
+                sentinel=SentinelSettings(incidents=manifest.parent / FOLDER / "incidents"),
             )
             service = await stack.enter_async_context(keeper(config, StarkKey.from_private(keys[role].private_key)))
             running.append(service.run(stop))
