@@ -11,6 +11,8 @@ from pathlib import Path
 
 import httpx
 import pytest
+from truemark_devnet.accounts import REPORTERS
+from truemark_devnet.local import run_keepers
 from truemark_keeper.checking import Grade, check
 from truemark_keeper.config import load
 
@@ -119,3 +121,28 @@ async def test_watch_shows_who_is_near_the_line(house: House) -> None:
     assert f"{address:#x}"[:14] in said, said
     # The recorded day's first price is not far from the listing's.
     assert "agrees" in said
+
+
+@pytest.mark.deep
+async def test_a_local_venue_gets_reporters_a_liquidator_and_a_sentinel(
+    house: House, manifest: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", logger="truemark_keeper")
+    before = {role: await house.account(role).nonce() for role in REPORTERS}
+    stop = asyncio.Event()
+    running = asyncio.create_task(run_keepers(manifest, stop, interval=1.0))
+    try:
+        async with asyncio.timeout(60):
+            for role in REPORTERS:
+                while await house.account(role).nonce() == before[role]:
+                    assert not running.done()
+                    await asyncio.sleep(0.2)
+            while "the venue's mode" not in caplog.messages:
+                assert not running.done()
+                await asyncio.sleep(0.2)
+    finally:
+        stop.set()
+        await running
+    roles = [record.__dict__["roles"] for record in caplog.records if record.message == "running"]
+    assert sorted(roles) == ["liquidator", "reporter", "reporter", "reporter", "sentinel"]
+    assert not (manifest.parent / "keepers" / "incidents").exists()
