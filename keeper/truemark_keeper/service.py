@@ -21,6 +21,7 @@ from truemark_keeper.building import build_sources
 from truemark_keeper.checkpointing import FundingCheckpoints
 from truemark_keeper.clock import ClockBehind, chain_clock
 from truemark_keeper.config import BadConfig, KeeperConfig
+from truemark_keeper.counting import count_round, count_sweep, count_watch
 from truemark_keeper.fees import L2_GAS, FeeCeiling, FeePolicy, default_policy
 from truemark_keeper.funding import FundingRates
 from truemark_keeper.history import RoundHistory
@@ -128,13 +129,13 @@ class Keeper:
         finally:
             if self._history is not None and self._opinion is not None:
                 await self._history.record(now, self._opinion.latest.values())
-        _count_round(self.board, said)
+        count_round(self.board, said)
         return said
 
     async def liquidate(self) -> Sweep:
         """One sweep now. Raises as Liquidator.once."""
         sweep = await self._liquidator.once(self._config.timeout)
-        _count_sweep(self.board, sweep)
+        count_sweep(self.board, sweep)
         kept = None if self._checkpoints is None else await self._checkpoints.once(self._config.timeout)
         if kept is not None:
             self.board.count("transactions", "succeeded" if kept.succeeded else "reverted")
@@ -145,7 +146,7 @@ class Keeper:
         if self._sentinel is None:
             raise NotDone("this keeper is no sentinel")
         seen = await self._sentinel.step(int(time.time()), self._config.timeout)
-        _count_watch(self.board, seen)
+        count_watch(self.board, seen)
         return seen
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -402,40 +403,3 @@ async def _wait(stop: asyncio.Event, seconds: float) -> None:
 
 def _line(error: BaseException) -> str:
     return scrubbed((str(error) or type(error).__name__).splitlines()[0])
-
-
-def _count_round(board: Board, said: Round) -> None:
-    for item in said.refused:
-        board.count("quotes_held_back", item.market)
-    for market in said.became:
-        board.count("entries", market.outcome)
-    if said.outcome is not None:
-        board.count("transactions", "succeeded" if said.outcome.succeeded else "reverted")
-        if said.outcome.succeeded:
-            for quote in said.sent:
-                board.count("quotes_published", quote.market)
-
-
-def _count_sweep(board: Board, sweep: Sweep) -> None:
-    for outcome in sweep.transactions:
-        board.count("transactions", "succeeded" if outcome.succeeded else "reverted" if outcome.hashes else "not sent")
-    for done in sweep.liquidated:
-        board.count("liquidations", str(done.market))
-    for refused in sweep.refused:
-        board.count("liquidations_refused", refused.reason)
-    if sweep.backstopped:
-        board.count("liquidations", "backstop", len(sweep.backstopped))
-    for vetoed in sweep.vetoed:
-        board.count("vetoes", str(vetoed.market))
-
-
-def _count_watch(board: Board, seen: Watch) -> None:
-    if seen.blocks:
-        board.gauge("sentinel_block", seen.blocks[-1])
-    if seen.mode is not None:
-        board.gauge("venue_mode", int(seen.mode))
-    board.gauge("incident_open", 0 if seen.incident is None else 1)
-    for item in seen.breaks:
-        board.count("breaks", item.rule)
-    if seen.outcome is not None and seen.outcome.succeeded and seen.incident is not None:
-        board.count("stops", seen.incident.mode.variant)
