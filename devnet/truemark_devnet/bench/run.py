@@ -31,6 +31,7 @@ FIGURES = {
     "liquidate": "liquidate",
     "recovery": "recovery",
     "settle": "settle",
+    "find": "find",
     "venue": "venue",
 }
 

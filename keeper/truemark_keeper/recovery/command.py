@@ -7,6 +7,7 @@ import enum
 import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from dataclasses import asdict
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, cast
@@ -88,6 +89,8 @@ def find(
             "last": found.last,
             "last_good": found.last_good,
             "fingerprint": found.fingerprint,
+            "kept": None if found.kept is None else asdict(found.kept),
+            "first_bad": None if found.bad is None else asdict(found.bad),
             "suspicions": [item.to_json() for item in found.suspicions],
         }
         typer.echo(orjson.dumps(said, option=orjson.OPT_INDENT_2).decode())
@@ -96,6 +99,14 @@ def find(
     for item in found.suspicions:
         where = f" {item.market}" if item.market else ""
         console.print(f"block {item.block}  {item.rule}{where}: {item.explanation}", highlight=False)
+    for word, block in (("kept", found.kept), ("bad ", found.bad)):
+        if block is not None:
+            marks = ", ".join(f"{name} {price} {status}" for name, (price, status) in block.marks.items())
+            console.print(
+                f"{word} block {block.block} of {block.at}, {block.fingerprint[:16]}: {block.transactions} "
+                f"transactions, {block.unattributed} writes by none; {marks or 'no marks'}",
+                highlight=False,
+            )
     good = "none of them is good" if found.last_good is None else f"the last good block is {found.last_good}"
     console.print(f"blocks {found.first} to {found.last}: {good}", highlight=False)
 
