@@ -176,7 +176,7 @@ def copied(indexed: Path, tmp_path: Path) -> Path:
     return tmp_path / indexed.name
 
 
-async def opened(url: str, file: Path, incidents: Path | None = None) -> AsyncIterator[Site]:
+async def opened(url: str, file: Path | str, incidents: Path | None = None) -> AsyncIterator[Site]:
     with Index.open(file) as index:
         async with AsyncRpc(url, timeout=10) as rpc:
             data = Data(AsyncExplorer(url, rpc=rpc, index=index), incidents=incidents)

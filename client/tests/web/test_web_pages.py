@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 from truemark.explorer.views import Health
+from truemark.index import Follower, Index
+from truemark.rpc import AsyncRpc
+from truemark_devnet.postgres_server import find_postgres, running_postgres
 
 from .conftest import PERSON, REWRITTEN, STRK, UNEXPLAINED, Node, Site, opened
 
@@ -265,3 +268,22 @@ async def test_incidents_are_shown_and_broken_files_named(node: Node, indexed: P
         page = await site.page("/operations")
     assert "&lt;b&gt;sums&lt;/b&gt; differ" in page
     assert page.count("unreadable") == 2
+
+
+@pytest.mark.deep
+@pytest.mark.usefixtures("indexed")
+async def test_the_same_pages_are_there_on_postgresql(node: Node) -> None:
+    if find_postgres() is None:
+        pytest.skip("no PostgreSQL server is installed")
+    with running_postgres() as server:
+        url = server.url.replace("postgresql://", "postgresql+psycopg://")
+        with Index.open(url) as index:
+            async with AsyncRpc(node.url, timeout=60) as rpc:
+                await Follower(rpc, index).backfill()
+        async for site in opened(node.url, url):
+            for path in PAGES:
+                assert (await site.get(path)).status_code == 200, path
+            for path in ("/events?name=%00", "/search?q=%00", "/contract/%00", "/market/%00"):
+                assert (await site.get(path)).status_code in (400, 404), path
+            for what in ("blocks", "txns", "events", "transfers"):
+                assert (await site.get(f"/export/{what}.csv")).text.count("\n") > 2

@@ -3,6 +3,7 @@ took their place."""
 
 from __future__ import annotations
 
+import asyncio
 from typing import Final
 
 from fastapi import APIRouter, Request
@@ -55,7 +56,7 @@ def router(site: Site) -> APIRouter:
     @routes.get("/orphans")
     async def orphans(request: Request, reorg: str = "") -> Response:
         wanted = inputs.optional_number(reorg, "rollback")
-        reorgs = tuple(reversed(site.data.index.reorgs()))
+        reorgs = tuple(reversed(await asyncio.to_thread(site.data.index.reorgs)))
         if wanted is None and reorgs:
             # All at once could be thousands of blocks: the newest rollback first.
             wanted = reorgs[0].id

@@ -46,7 +46,7 @@ def router(site: Site) -> APIRouter:
             incidents=await asyncio.to_thread(data.incidents),
             has_folder=data.incident_folder is not None,
             refunds=await asyncio.to_thread(_refunds, site),
-            reorgs=tuple(reversed(data.index.reorgs()))[:_REORGS],
+            reorgs=tuple(reversed(await asyncio.to_thread(data.index.reorgs)))[:_REORGS],
             keepers=site.data.deployment.operators if site.data.deployment is not None else {},
         )
 

@@ -97,18 +97,33 @@
     if (again) { again = false; plan(); }
   };
   const plan = () => { clearTimeout(timer); timer = setTimeout(refresh, 250); };
-  const events = new EventSource(stream);
-  let seen;
-  events.addEventListener("head", (event) => {
-    const head = JSON.parse(event.data);
-    const key = `${head.number}:${head.hash}:${head.reorgs}`;
-    if (seen !== undefined && seen !== key || seen === undefined && String(head.number) !== document.body.dataset.head) plan();
-    seen = key;
-  });
-  events.addEventListener("rollback", (event) => {
-    const what = JSON.parse(event.data);
-    say(`Rolled back: blocks ${what.first} to ${what.last}`);
-    plan();
-  });
-  document.addEventListener("visibilitychange", () => { if (!document.hidden) plan(); });
+  let seen, events;
+  const listen = () => {
+    events = new EventSource(stream);
+    events.addEventListener("head", (event) => {
+      const head = JSON.parse(event.data);
+      const key = `${head.number}:${head.hash}:${head.reorgs}`;
+      const first = seen === undefined && String(head.number) === document.body.dataset.head;
+      if (seen !== key && !first) plan();
+      seen = key;
+    });
+    events.addEventListener("rollback", (event) => {
+      const what = JSON.parse(event.data);
+      say(`Rolled back: blocks ${what.first} to ${what.last}`);
+      plan();
+    });
+  };
+  // A browser keeps few connections to one host: a page that nobody looks at gives its own back.
+  const look = () => {
+    if (document.hidden) {
+      if (events) events.close();
+      events = undefined;
+    } else if (!events) {
+      listen();
+    }
+  };
+  document.addEventListener("visibilitychange", look);
+  window.addEventListener("pagehide", () => { if (events) events.close(); events = undefined; });
+  window.addEventListener("pageshow", look);
+  look();
 })();
