@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Final
 
@@ -19,7 +20,7 @@ from truemark.web.site import Site
 _BLOCKS: Final = 1_000
 _MOST_BLOCKS: Final = 50_000
 _POINTS: Final = 120
-_STRANGE: Final = 50
+_STRANGE: Final = 15
 _LATEST: Final = 15
 _HOLDERS: Final = 15
 
@@ -58,7 +59,7 @@ def router(site: Site) -> APIRouter:
             oracle=oracle,
             marks_chart=marks_chart(timeline),
             funding_chart=funding_chart(timeline),
-            interest_chart=interest_chart([each for each in interest if each.block_number >= first] or interest[-2:]),
+            interest_chart=interest_chart(_since(interest, first, timeline)),
             strange=timeline.strange[-_STRANGE:],
             latest=tuple(reversed(timeline.marks[-_LATEST:])),
             latest_funding=tuple(reversed(timeline.funding[-_LATEST:])),
@@ -117,6 +118,21 @@ def interest_chart(interest: Sequence[Interest]) -> str:
         [charts.Series("long", "up", long), charts.Series("short", "down", short)],
         steps=True,
     )
+
+
+def _since(interest: Sequence[Interest], first: int, timeline: Timeline) -> list[Interest]:
+    """What is in the window, begun with what was there before it and ended with what still is: a value holds until the
+    next one."""
+    found = [each for each in interest if each.block_number >= first]
+    before = interest[: len(interest) - len(found)]
+    times = [point.mark.timestamp for point in timeline.marks]
+    if not times:
+        return found
+    if before:
+        found.insert(0, replace(before[-1], timestamp=min(times[0], found[0].timestamp if found else times[0])))
+    if found:
+        found.append(replace(found[-1], timestamp=max(times[-1], found[-1].timestamp)))
+    return found
 
 
 def activity_charts(points: Sequence[ActivityPoint]) -> list[str]:
