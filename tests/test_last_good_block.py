@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 from truemark.deployment import MarketInfo
 from truemark.index import Follower, Index
+from truemark.index.layout import account_base
 from truemark.risk import NO_TIER, MarginTier
 from truemark.units import to_price
-from truemark_devnet.nodes.storage import slot_address, write_slots
+from truemark_devnet.nodes.storage import read_slot, slot_address, write_slots
 from truemark_keeper.recovery.find import NothingIndexed, at_price, find_last_good
+from truemark_keeper.recovery.parity import index_problems
 
 from tests.house import BTC, PRICES, House
 
@@ -99,3 +101,48 @@ def test_a_liquidation_is_judged_at_another_price_of_its_market() -> None:
     assert at_price(event, market, 100 * one) == (25 * usd, 6 * usd)
     short = {**event, "size": -one, "remaining": -one}
     assert at_price(short, market, 100 * one) == (-15 * usd, 6 * usd)
+
+
+@pytest.mark.node
+async def test_money_out_of_nothing_is_found_by_its_sum(house: House, tmp_path: Path) -> None:
+    await house.round()
+    good = await height(house)
+    clearinghouse = house.deployment.address("Clearinghouse")
+    async with house.trader("alice") as alice:
+        slot = account_base(alice.address)
+    before = read_slot(house.nodes.control, clearinghouse, slot)
+    write_slots(house.nodes.control, clearinghouse, {slot: before + (7 << 128)})
+    await house.round()
+    # From the beginning: what accounts had before is what they are compared with.
+    async with indexed(house, tmp_path, 0) as index:
+        found = find_last_good(index, house.deployment, first=good)
+        assert {item.rule for item in found.suspicions} == {"unattributed write", "conservation"}
+        item = next(item for item in found.suspicions if item.rule == "conservation")
+        assert item.values["off"] == 7
+        assert found.kept is not None
+        assert found.bad is not None
+        assert (found.kept.unattributed, found.bad.unattributed) == (0, 1)
+
+
+@pytest.mark.node
+async def test_an_index_that_is_behind_or_of_another_chain_is_named(house: House, tmp_path: Path) -> None:
+    await house.round()
+    first = await height(house)
+    await house.round()
+    async with indexed(house, tmp_path, first) as index:
+        assert await index_problems(house.rpc, index, house.deployment) == []
+        await house.round()
+        await house.round()
+        (behind,) = await index_problems(house.rpc, index, house.deployment)
+        assert f"ends at block {index_head(index)}" in behind
+        house.nodes.control.l2("devnet_abortBlocks", {"starting_block_id": {"block_number": first + 1}})
+        for _ in range(index_head(index) - first):
+            house.nodes.control.l2("devnet_createBlock")
+        (replaced,) = await index_problems(house.rpc, index, house.deployment)
+        assert "it was replaced" in replaced
+
+
+def index_head(index: Index) -> int:
+    head = index.head()
+    assert head is not None
+    return head.number

@@ -26,6 +26,7 @@ class Operator:
         self.house = house
         self.outside = {market: to_price(Decimal(price)) for market, price in PRICES.items()}
         self.problems: list[str] = []
+        self.index: list[str] = []
         self.moves: list[tuple[StopMode, bool]] = []
         self.reopening = Reopening(
             SightReader(house.rpc, house.deployment),
@@ -35,6 +36,7 @@ class Operator:
             dwell_secs=DWELL,
             terms=TERMS,
             ready=self.ready,
+            parity=self.parity,
         )
 
     async def price(self, market: str, now: int) -> int | None:
@@ -42,6 +44,9 @@ class Operator:
 
     async def ready(self) -> Sequence[str]:
         return self.problems
+
+    async def parity(self) -> Sequence[str]:
+        return self.index
 
     async def report(self) -> IntegrityReport:
         return await integrity_report(self.house.rpc, self.house.deployment)
@@ -93,6 +98,10 @@ async def test_nothing_goes_up_while_something_is_missing(operator: Operator) ->
     assert stand.mode is StopMode.HALTED
     assert [item.name for item in stand.missing] == ["keepers"]
     operator.problems.clear()
+    operator.index.append("the index ends at block 3, the chain at 90")
+    stand = await operator.turns(4)
+    assert [item.name for item in stand.missing] == ["index"]
+    operator.index.clear()
     del operator.outside[SOL]
     stand = await operator.turns(4)
     assert "no outside price of SOL-USD-PERP" in stand.missing[0].measured

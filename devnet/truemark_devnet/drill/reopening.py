@@ -61,7 +61,7 @@ async def reopen(
     async def price(market: str, now: int) -> int | None:
         return to_price(true_price(market, now - venue.zero, fall_at))
 
-    async def ready() -> list[str]:
+    async def parity() -> list[str]:
         with Index.open(venue.memory.folder / venue.part / INDEX, venue.deployment) as index:
             return await index_problems(venue.rpc, index, venue.deployment)
 
@@ -86,7 +86,7 @@ async def reopen(
         move=move,
         dwell_secs=int(params["dwell_secs"]),
         terms=ReopenTerms(**_TERMS, grace_secs=max(int(params["grace_secs"]), INTERVAL)),
-        ready=ready,
+        parity=parity,
     )
     shown: set[StopMode] = set()
     stand: Stand | None = None

@@ -1,13 +1,7 @@
 """What a rollback needs of the node that it rolls back: one protocol, an adapter for each kind of node.
 
-An adapter is found through the entry point group `truemark.recovery`; truemark-devnet brings "devnet". For another node
-these are the equivalents:
-
-- Madara: stop block production (`madara_stopBlockProduction` of the admin RPC), `madara_revertTo` a block's hash, start
-  it again; admission is what stands before the node, such as a reverse proxy that drops `starknet_add*`.
-- Katana: a fork of the database at a block (`katana db`), served in place of the old one; admission as above.
-
-In both the messages of L1 are carried by the node's own settlement service: `carry` waits until it is idle.
+An adapter is found through the entry point group `truemark.recovery`; truemark-devnet brings "devnet". What Madara and
+Katana have for each method is in docs/recovery-adapters.md.
 """
 
 from __future__ import annotations

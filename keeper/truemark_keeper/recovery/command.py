@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import enum
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import asdict
 from importlib.metadata import EntryPoint, entry_points
@@ -210,6 +210,10 @@ def reopen(
     interval: Annotated[float, typer.Option(min=0.1, help="Seconds between two looks.")] = 5.0,
     hold: Annotated[int, typer.Option(min=1, help="Seconds for which everything must hold before a step up.")] = 60,
     reports: Annotated[Path, typer.Option(help="Where the integrity reports go.")] = Path("reports"),
+    ready: Annotated[
+        list[str] | None, typer.Option(help="The /readyz of a keeper that must be ready; may be repeated.")
+    ] = None,
+    db: Annotated[str | None, typer.Option(help="An index that must say what the chain says: a file or a URL.")] = None,
 ) -> None:
     """Takes the venue up by stages, each when what it asks for was measured to hold; back down when it breaks."""
     from truemark_keeper import logs
@@ -217,7 +221,7 @@ def reopen(
 
     settings = load(config)
     logs.setup()
-    asyncio.run(_reopen(settings, goal, interval, hold, reports, execute=execute))
+    asyncio.run(_reopen(settings, goal, interval, hold, reports, ready or [], db, execute=execute))
 
 
 def adapter(name: str) -> Callable[[Deployment], AbstractAsyncContextManager[RecoveryChain]]:
@@ -293,13 +297,25 @@ async def _reconcile(venue: Deployment, attach: Callable[..., Any], *, execute: 
 
 
 async def _reopen(
-    config: KeeperConfig, goal: Goal, interval: float, hold: int, reports: Path, *, execute: bool
+    config: KeeperConfig,
+    goal: Goal,
+    interval: float,
+    hold: int,
+    reports: Path,
+    ready: Sequence[str],
+    db: str | None,
+    *,
+    execute: bool,
 ) -> None:
+    import httpx
+    from truemark.commands.index import opened
     from truemark.contract import Contract
     from truemark.rpc import AsyncRpc
 
     from truemark_keeper import service
     from truemark_keeper.recovery.integrity import IntegrityReport, integrity_report
+    from truemark_keeper.recovery.parity import index_problems
+    from truemark_keeper.recovery.readiness import keeper_problems
     from truemark_keeper.recovery.reopen import Reopening, ReopenTerms
     from truemark_keeper.sentinel import SightReader, StopMode
     from truemark_keeper.transactions import TransactionQueue
@@ -317,6 +333,14 @@ async def _reopen(
         queue = await stack.enter_async_context(TransactionQueue(wallet, rpc, journal=config.journal))
         house = Contract.of(rpc, venue.address("Clearinghouse"), "Clearinghouse")
         params = await house.read("venue_params")
+        client = await stack.enter_async_context(httpx.AsyncClient(trust_env=False))
+        index = None if db is None else stack.enter_context(opened(db, venue))
+
+        async def keepers() -> list[str]:
+            return await keeper_problems(client, ready)
+
+        async def parity() -> list[str]:
+            return [] if index is None else await index_problems(rpc, index, venue)
 
         async def report() -> IntegrityReport:
             return await integrity_report(rpc, venue)
@@ -338,6 +362,8 @@ async def _reopen(
             dwell_secs=params["dwell_secs"],
             goal=StopMode.of(goal.value),
             terms=ReopenTerms(hold_secs=hold, grace_secs=params["grace_secs"]),
+            ready=keepers if ready else None,
+            parity=None if index is None else parity,
         )
         while True:
             stand = await reopening.look(int(time.time()))

@@ -118,7 +118,8 @@ class Reopening:
         move: sends the change of mode.
         dwell_secs: what the contract asks for between two steps up.
         goal: the mode to reach.
-        ready: what else must be ready.
+        ready: keepers that are not ready.
+        parity: what the index and the chain say differently.
     """
 
     def __init__(
@@ -132,6 +133,7 @@ class Reopening:
         goal: StopMode = StopMode.FULL,
         terms: ReopenTerms | None = None,
         ready: Ready | None = None,
+        parity: Ready | None = None,
     ) -> None:
         self._reader = reader
         self._price = price
@@ -141,6 +143,7 @@ class Reopening:
         self._goal = goal
         self._terms = terms if terms is not None else ReopenTerms()
         self._ready = ready
+        self._parity = parity
         self._memory = _Memory()
 
     async def look(self, now: int) -> Stand:
@@ -240,10 +243,12 @@ class Reopening:
         return Criterion("blocks", age <= self._terms.max_block_age, f"the newest is {age} s old")
 
     async def _others(self) -> tuple[Criterion, ...]:
-        if self._ready is None:
-            return ()
-        problems = await self._ready()
-        return (Criterion("keepers", not problems, "; ".join(problems) or "ready"),)
+        found = []
+        for name, ask, good in (("keepers", self._ready, "ready"), ("index", self._parity, "as the chain")):
+            if ask is not None:
+                problems = await ask()
+                found.append(Criterion(name, not problems, "; ".join(problems) or good))
+        return tuple(found)
 
 
 def _clean(name: str, breaks: Sequence[Break], rules: set[str]) -> Criterion:
