@@ -21,15 +21,16 @@ from truemark.wire.orders import SIGNED_ORDER
 from truemark_devnet.venue.engine import Changes
 from truemark_devnet.venue.live import LiveOrder, Match
 
-VERSION: Final = 1
+VERSION: Final = 2
 
 _SCHEMA: Final = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE orders (
-    hash BLOB PRIMARY KEY, account BLOB NOT NULL, market INTEGER NOT NULL, client_id TEXT, placed TEXT NOT NULL,
+    id INTEGER PRIMARY KEY, hash BLOB NOT NULL, account BLOB NOT NULL, market INTEGER NOT NULL, client_id TEXT,
+    placed TEXT NOT NULL,
     created_at INTEGER NOT NULL, number INTEGER NOT NULL, size TEXT NOT NULL, open TEXT NOT NULL,
     matched TEXT NOT NULL, filled TEXT NOT NULL, state TEXT NOT NULL, reason TEXT, updated_at INTEGER NOT NULL
-) WITHOUT ROWID;
+);
 CREATE TABLE matches (
     number INTEGER PRIMARY KEY, market INTEGER NOT NULL, maker BLOB NOT NULL, taker BLOB NOT NULL,
     size TEXT NOT NULL, price TEXT NOT NULL, taker_buys INTEGER NOT NULL, time INTEGER NOT NULL,
@@ -101,7 +102,8 @@ class VenueLog:
             raise BadLog(f"{path} is of version {found.get('version')}, this venue writes {VERSION}")
         if found.get("identity") != identity:
             raise BadLog(f"{path} is another deployment's ({found.get('identity')}, this is {identity}): move it away")
-        self._known: set[int] = {_number(row[0]) for row in self._db.execute("SELECT hash FROM orders")}
+        # By hash. Rows are by age: an index by hash would touch another page of the file for every order.
+        self._ids: dict[int, int] = {_number(row[1]): row[0] for row in self._db.execute("SELECT id, hash FROM orders")}
         self._seqs: dict[int, int] = {
             _number(account): seq
             for account, seq in self._db.execute("SELECT account, max(seq) FROM fills GROUP BY account")
@@ -116,7 +118,8 @@ class VenueLog:
         """Commits what an engine's calls changed; the new `seq` of each (account, match)."""
         if not changes.orders and not changes.matches:
             return {}
-        new, old = [], []
+        new: list[tuple[Any, ...]] = []
+        old: list[tuple[Any, ...]] = []
         for order in changes.orders.values():
             dynamic = (
                 order.number,
@@ -128,10 +131,12 @@ class VenueLog:
                 order.reason,
                 order.updated_at,
             )
-            if order.order_hash in self._known:
-                old.append((*dynamic, _blob(order.order_hash)))
+            known = self._ids.get(order.order_hash)
+            if known is not None:
+                old.append((*dynamic, known))
             else:
-                fixed = (_blob(order.order_hash), _blob(order.account), order.market, order.client_id)
+                id_ = len(self._ids) + len(new) + 1
+                fixed = (id_, _blob(order.order_hash), _blob(order.account), order.market, order.client_id)
                 new.append((*fixed, _placed(order), order.created_at, *dynamic))
         seqs: dict[tuple[int, int], int] = {}
         fills = []
@@ -146,11 +151,11 @@ class VenueLog:
         db.execute("BEGIN IMMEDIATE")
         try:
             if new:
-                db.executemany("INSERT INTO orders VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", new)
+                db.executemany("INSERT INTO orders VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", new)
             if old:
                 db.executemany(
                     "UPDATE orders SET number = ?, size = ?, open = ?, matched = ?, filled = ?, state = ?, reason = ?,"
-                    " updated_at = ? WHERE hash = ?",
+                    " updated_at = ? WHERE id = ?",
                     old,
                 )
             if fills:
@@ -163,7 +168,7 @@ class VenueLog:
         except BaseException:
             db.execute("ROLLBACK")
             raise
-        self._known.update(order.order_hash for order in changes.orders.values())
+        self._ids.update((_number(row[1]), row[0]) for row in new)
         return seqs
 
     def sending(self, batch: Batch) -> None:
@@ -268,7 +273,7 @@ def _placed(order: LiveOrder) -> str:
 
 
 def _order(row: Sequence[Any]) -> LiveOrder:
-    hash_, _, market, client_id, placed, created, number, size, open_, matched, filled, state, reason, updated = row
+    _, hash_, _, market, client_id, placed, created, number, size, open_, matched, filled, state, reason, updated = row
     said = orjson.loads(placed)
     signed = SIGNED_ORDER.parse(said["signed"], "signed", True)
     order = signed.order

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import Final
 
+from poseidon_py.c_bindings import hades_permutation
 from truemark.felt import PRIME
 
 from truemark_devnet.venue.integers import mpz
@@ -45,7 +46,13 @@ _REST_C: Final = _KEYS[-1]
 _ROUND_KEYS: Final = _KEYS[:-1]
 
 
-def hades(a: int, b: int, c: int) -> State:
+def by_library(a: int, b: int, c: int) -> State:
+    """The permutation by the C library: the faster one where integers are Python's own."""
+    first, second, third = hades_permutation([a % PRIME, b % PRIME, c % PRIME])
+    return first, second, third
+
+
+def by_integers(a: int, b: int, c: int) -> State:
     """The permutation; elements need not be reduced, and come back so that they are not either but the first."""
     p = _P
     for ka, kb, kc in _FIRST:
@@ -73,3 +80,7 @@ def hades(a: int, b: int, c: int) -> State:
         t = a + b + c
         a, b, c = t + a + a, t - b - b, t - c - c - c
     return a % p, b, c
+
+
+#: The faster one here.
+hades: Final = by_library if mpz is int else by_integers
