@@ -4,8 +4,7 @@ that a reconciliation needs."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Iterable, Sequence
 from decimal import Decimal
 from importlib.resources import files
 from typing import Any, TypeVar, cast
@@ -15,7 +14,7 @@ from aiohttp import ClientError
 from eth_account import Account as EthAccounts
 from eth_account.signers.local import LocalAccount
 from eth_typing import ChecksumAddress, HexStr
-from eth_utils.address import is_checksum_address, is_hex_address, to_checksum_address
+from eth_utils.address import to_checksum_address
 from eth_utils.exceptions import ValidationError
 from web3 import AsyncHTTPProvider, AsyncWeb3
 from web3.contract.async_contract import AsyncContract, AsyncContractFunction
@@ -25,17 +24,30 @@ from web3.providers.rpc.utils import REQUEST_RETRY_ALLOWLIST, ExceptionRetryConf
 from web3.types import RPCEndpoint, TxParams, TxReceipt, Wei
 
 from truemark.deployment import Deployment
-from truemark.errors import TruemarkError
 from truemark.keys import BadEthKey
+from truemark.l1_records import (
+    AMOUNT_BOUND,
+    AlreadyClaimed,
+    BadL1Address,
+    BeforeL1,
+    L1Deposit,
+    L1Prepared,
+    L1Refused,
+    L1Reverted,
+    L1Unavailable,
+    NoL1Signer,
+    NotClaimable,
+    OverQuota,
+    checked_l1_address,
+    money,
+)
 from truemark.models import Destination, Withdrawal
-from truemark.units import Amount, BadAmount, from_collateral, to_collateral
+from truemark.units import Amount, from_collateral
 
 #: Paid with each message to L2; the messaging contract refuses one without.
 MESSAGE_FEE = 10**12
 #: Reads under way at a time when many messages are looked up.
 CONCURRENT_READS = 32
-#: Amounts are below this, on both sides of the bridge.
-AMOUNT_BOUND = 2**96
 _WEI = Decimal(10) ** 18
 _ALREADY_PAID = "BRIDGE: already paid"
 _NO_MESSAGE = "MESSAGING: no such message from L2"
@@ -45,75 +57,28 @@ _GAS_PERCENT = 125
 
 T = TypeVar("T")
 
-
-class L1Reverted(TruemarkError, RuntimeError):
-    """A call or transaction on L1 was reverted.
-
-    Attributes:
-        reason: the contract's words, e.g. 'BRIDGE: above max_deposit'.
-    """
-
-    def __init__(self, what: str, reason: str) -> None:
-        super().__init__(f"{what}: {reason}")
-        self.reason = reason
-
-
-class AlreadyClaimed(L1Reverted):
-    """The withdrawal was paid before: each is paid once."""
-
-
-class NotClaimable(L1Reverted):
-    """L1 knows no such withdrawal: L2's message did not arrive yet, or a field of it is another."""
-
-
-class OverQuota(L1Reverted):
-    """The quota of withdrawals has no room for it now: the same claim works later."""
-
-
-class L1Refused(TruemarkError, RuntimeError):
-    """The L1 node did not take a transaction (no ether for gas, wrong nonce, ...); the message says why."""
-
-
-class L1Unavailable(TruemarkError, ConnectionError):
-    """The L1 node does not answer."""
-
-
-class BadL1Address(TruemarkError, ValueError):
-    """What is no address on L1."""
-
-
-class NoL1Signer(TruemarkError, RuntimeError):
-    """Sending on L1 needs an Ethereum key; this bridge was opened without one."""
-
-
-@dataclass(frozen=True, slots=True)
-class L1Deposit:
-    """A deposit as the L1 bridge logged it. `nonce` is the message's: L2 names the deposit by it."""
-
-    nonce: int
-    depositor: str
-    #: The L2 address.
-    recipient: int
-    destination: Destination
-    #: USD.
-    amount: Decimal
-    message_hash: str
-    tx_hash: str
-    block: int
-
-
-@dataclass(frozen=True, slots=True)
-class L1Prepared:
-    """An L1 transaction as it was signed, without the signature: enough to sign and send the very same one again."""
-
-    nonce: int
-    hash: str
-    #: The fields that are signed, as eth-account takes them.
-    fields: Mapping[str, Any]
-
-
-#: Told of an L1 transaction before it is sent; what it raises keeps the transaction back.
-BeforeL1 = Callable[[L1Prepared], None]
+__all__ = [
+    "AMOUNT_BOUND",
+    "CONCURRENT_READS",
+    "MESSAGE_FEE",
+    "AlreadyClaimed",
+    "BadL1Address",
+    "BeforeL1",
+    "L1Bridge",
+    "L1Deposit",
+    "L1Prepared",
+    "L1Refused",
+    "L1Reverted",
+    "L1Unavailable",
+    "NoL1Signer",
+    "NotClaimable",
+    "OverQuota",
+    "account_of",
+    "checked_l1_address",
+    "money",
+    "node_text",
+    "revert_text",
+]
 
 
 class L1Bridge:
@@ -476,18 +441,6 @@ class L1Bridge:
             raise L1Refused(f"{what}: {error}") from error
 
 
-def money(amount: Amount) -> int:
-    """An amount that moves, as 1e-6 USD.
-
-    Raises:
-        BadAmount: not above 0, finer than 1e-6, or more than the bridge counts.
-    """
-    units = to_collateral(amount)
-    if not 0 < units < AMOUNT_BOUND:
-        raise BadAmount(f"amount {amount} must be above 0 and below {from_collateral(AMOUNT_BOUND)}")
-    return units
-
-
 def account_of(private_key: bytes | str) -> LocalAccount:
     """
     Raises:
@@ -498,20 +451,6 @@ def account_of(private_key: bytes | str) -> LocalAccount:
     except (ValueError, TypeError, ValidationError):
         raise BadEthKey("an Ethereum private key is 32 bytes, or their 64 hex digits") from None
     return account
-
-
-def checked_l1_address(text: str) -> ChecksumAddress:
-    """An L1 address with its checksum: 0x and 40 hex digits, in one case, or in the mixed case of its checksum.
-
-    Raises:
-        BadL1Address: it is none, or a digit or a letter's case is mistyped.
-    """
-    if not is_hex_address(text) or not text.startswith("0x"):
-        raise BadL1Address(f"{text!r} is no L1 address: it has 0x and 40 hex digits")
-    digits = text[2:]
-    if digits not in (digits.lower(), digits.upper()) and not is_checksum_address(text):
-        raise BadL1Address(f"{text!r} is no L1 address: its checksum is wrong, so something in it is mistyped")
-    return to_checksum_address(text)
 
 
 def revert_text(error: ContractLogicError) -> str:

@@ -7,13 +7,13 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from eth_utils.address import to_checksum_address
 
 from truemark.errors import TruemarkError
 from truemark.felt import hex_of, selector, short_string_text
-from truemark.l1 import L1Bridge, L1Deposit
+from truemark.l1_records import L1Deposit
 from truemark.models import DepositOutcome, DepositState, Withdrawal
 from truemark.receipt import RawEvent
 from truemark.rpc import BadAnswer
@@ -22,6 +22,9 @@ from truemark.units import from_collateral
 
 #: Events asked for in one request.
 EVENT_CHUNK = 500
+if TYPE_CHECKING:
+    from truemark.l1 import L1Bridge
+
 T = TypeVar("T")
 _DELIVERED, _PARKED, _REGISTERED = "DepositDelivered", "DepositParked", "WithdrawalRegistered"
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from truemark.errors import TruemarkError
-from truemark.l1 import L1Deposit, checked_l1_address, money
+from truemark.l1_records import L1Deposit, checked_l1_address, money
 from truemark.models import Destination, RedemptionClaim, RedemptionRequest, Transfer, VaultDeposit, Withdrawal
 from truemark.refunds import RefundClaim
 from truemark.trader.amounts import from_shares, to_shares

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from truemark.felt import hex_of
-from truemark.l1 import checked_l1_address, money
+from truemark.l1_records import checked_l1_address, money
 from truemark.models import Destination
 from truemark.trader.amounts import from_shares, to_shares
 from truemark.trader.flows import (

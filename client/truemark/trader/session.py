@@ -7,18 +7,19 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self, cast
 
 import httpx
-from eth_account.signers.local import LocalAccount
 
 from truemark.account import Account
 from truemark.deployment import Deployment, environment
 from truemark.errors import TruemarkError
 from truemark.gateway import OrderGateway
 from truemark.keys import EthSigner, StarkKey, StarkSigner, account_address, derive_in_thread
-from truemark.l1 import L1Bridge
 from truemark.rpc import AsyncRpc
 from truemark.trader.venue import Clock, Venue
 
 if TYPE_CHECKING:
+    from eth_account.signers.local import LocalAccount
+
+    from truemark.l1 import L1Bridge
     from truemark.trader.flows import Journal
     from truemark.venue import AsyncVenueClient
 
@@ -128,7 +129,7 @@ class Session:
         if not isinstance(deployment, Deployment):
             deployment = environment(deployment)
         stark = await _stark(key, deployment.l1_chain_id, signer_timeout)
-        bridge = l1 if isinstance(l1, L1Bridge) or l1 is None else L1Bridge(deployment, l1)
+        bridge = None if l1 is None else _bridge(deployment, l1)
         rpc = AsyncRpc(deployment.l2_rpc, client=client)
         contracts = Venue(rpc, deployment, clock)
         try:
@@ -240,6 +241,13 @@ class Session:
         if not isinstance(self._journal, Journal):
             self._journal = Journal(self._journal)
         return self._journal
+
+
+def _bridge(deployment: Deployment, l1: L1Bridge | LocalAccount | bytes | str) -> L1Bridge:
+    # Here: its library takes more than a second to import, and who only trades needs none of it.
+    from truemark.l1 import L1Bridge
+
+    return l1 if isinstance(l1, L1Bridge) else L1Bridge(deployment, l1)
 
 
 async def _stark(key: StarkSigner | EthSigner, l1_chain_id: int, timeout: float | None) -> StarkSigner:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
-from eth_account.signers.local import LocalAccount
 
 from truemark._portal import PORTAL, SyncTwin, sync
 from truemark.deployment import Deployment
 from truemark.gateway import OrderGateway
 from truemark.keys import EthSigner, StarkSigner
-from truemark.l1 import L1Bridge, L1Deposit
+from truemark.l1_records import L1Deposit
 from truemark.models import Destination, Withdrawal
 from truemark.trader.flows import Flow, Journal, Progress, Record, Step
 from truemark.trader.handles import DepositHandle, WithdrawalHandle
@@ -28,6 +27,11 @@ from truemark.trader.trading import TradingMixin
 from truemark.trader.venue import Clock
 from truemark.units import Amount
 from truemark.venue import SyncStream, VenueClient
+
+if TYPE_CHECKING:
+    from eth_account.signers.local import LocalAccount
+
+    from truemark.l1 import L1Bridge
 
 
 class AsyncTrader(

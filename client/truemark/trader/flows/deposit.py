@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from truemark.l1 import L1Deposit, L1Prepared, L1Reverted
+from truemark.l1_records import L1Deposit, L1Prepared, L1Reverted
 from truemark.models import DepositOutcome, DepositState, Destination
 from truemark.trader.flows.flow import Flow
 from truemark.trader.flows.journal import Kind, Step

@@ -9,17 +9,19 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from truemark.account import Account, Fate, Prepared
 from truemark.errors import TruemarkError
-from truemark.l1 import L1Bridge
 from truemark.receipt import Receipt
 from truemark.trader.flows.journal import Journal, Kind, Record, Step
 from truemark.trader.handles import StillUnderWay
 from truemark.trader.session import NoL1
 from truemark.trader.venue import Venue
 from truemark.transactions import Bound, Call, Fees
+
+if TYPE_CHECKING:
+    from truemark.l1 import L1Bridge
 
 
 class NotFinished(TruemarkError, RuntimeError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from truemark.errors import TruemarkError
-from truemark.l1 import AlreadyClaimed, NotClaimable, OverQuota
+from truemark.l1_records import AlreadyClaimed, NotClaimable, OverQuota
 from truemark.models import Withdrawal
 from truemark.trader.flows.flow import Flow
 from truemark.trader.flows.journal import Kind, Step
