@@ -8,7 +8,7 @@ PACKAGES := client/truemark keeper/truemark_keeper devnet/truemark_devnet
 # One test or figure: `make bench ONLY=signing`, `make prove ONLY=contracts`.
 ONLY ?=
 
-.PHONY: help demo demo-incident drill test deep prove lint format contracts bench tools clean
+.PHONY: help demo demo-incident drill test deep prove lint format contracts bench docs tools clean
 
 help:
 	@echo "make demo       builds what is missing, then runs a real day on two local nodes"
@@ -21,6 +21,7 @@ help:
 	@echo "make format     puts the formatting right"
 	@echo "make contracts  compiles the contracts and writes the ABIs that the client ships"
 	@echo "make bench      the figures, each beside its baseline, to build/bench.json; ONLY=name for one"
+	@echo "make docs       the documentation as a site, in build/site"
 	@echo "make tools      finds or builds starknet-devnet, the Cairo compilers and anvil"
 	@echo "make clean      removes build/ and .venv/ (the tools stay; truemark devnet clean removes them)"
 
@@ -32,6 +33,10 @@ help:
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 	@$(BIN)/uv sync --quiet --all-packages
 	@touch $@
+
+docs: .venv/.synced
+	@$(BIN)/uv sync --quiet --all-packages --all-extras --inexact --group docs
+	@$(BIN)/mkdocs build --strict
 
 tools: .venv/.synced
 	@$(BIN)/truemark devnet tools
