@@ -92,10 +92,10 @@ class DifferenceReader:
             if version.orphaned and version.unattributed
         ]
 
-    async def replacements(self, reorg: int | None = None) -> tuple[Replacement, ...]:
-        """Orphaned blocks beside what took their place; newest rollback first."""
+    async def replacements(self, reorg: int | None, limit: int) -> tuple[Replacement, ...]:
+        """Orphaned blocks beside what took their place; newest rollback first, highest block first."""
         orphans = await off_loop(self._index.orphans, reorg)
-        return tuple([await self._replacement(orphan) for orphan in reversed(orphans)])
+        return tuple([await self._replacement(orphan) for orphan in orphans[: -limit - 1 : -1]])
 
     async def _replacement(self, orphan: Orphan) -> Replacement:
         blocks = [orphan.block] if orphan.replaced_by is None else [orphan.block, orphan.replaced_by]

@@ -402,9 +402,10 @@ class AsyncExplorer:
         """Writes that no transaction explains, oldest first."""
         return await self._with_index().differences.unattributed(first, last, orphaned=orphaned)
 
-    async def replacements(self, reorg: int | None = None) -> tuple[Replacement, ...]:
-        """Orphaned blocks beside what took their place, newest rollback first; of one rollback, or all."""
-        return await self._with_index().differences.replacements(reorg)
+    async def replacements(self, reorg: int | None = None, limit: int = 100) -> tuple[Replacement, ...]:
+        """Orphaned blocks beside what took their place, newest rollback first; of one rollback, or all; as many as
+        `limit` at most."""
+        return await self._with_index().differences.replacements(reorg, limit)
 
     async def timeline(
         self, market: int | str, first: int = 0, last: int | None = None, *, limits: Limits | None = None

@@ -77,11 +77,16 @@ class Judge:
             wrong.append(f"{len(unattributed)} writes by no transaction, the first in block {first}")
         if head is not None and self._context.deployment is not None:
             for name, info in self._context.deployment.markets.items():
-                line = await self.timeline(info.index, max(0, head.number - _LOOKBACK), None, limits)
+                marks = await off_loop(
+                    self._index.marks,
+                    info.index,
+                    oracle=self._address("Oracle"),
+                    first_block=max(0, head.number - _LOOKBACK),
+                )
+                line = _sanity(marks, limits)
                 # A mark that is not valid says so itself, and stops being news with the next one.
-                strange = [point for point in line.marks if set(point.flags) - {NOT_VALID}] + [
-                    point for point in line.marks[-1:] if NOT_VALID in point.flags
-                ]
+                strange = [point for point in line if set(point.flags) - {NOT_VALID}]
+                strange += [point for point in line[-1:] if NOT_VALID in point.flags]
                 if strange:
                     last = strange[-1]
                     wrong.append(f"the mark of {name} in block {last.mark.block_number}: {', '.join(last.flags)}")
