@@ -117,7 +117,12 @@ class Lookups:
         if not wanted:
             return {}
         ev = t.events.c
-        query = select(ev.block, ev.tx_index, func.count()).where(_at(ev, wanted)).group_by(ev.block, ev.tx_index)
+        # By block: databases do not look up pairs in an index.
+        query = (
+            select(ev.block, ev.tx_index, func.count())
+            .where(ev.block.in_({block for block, _ in wanted}))
+            .group_by(ev.block, ev.tx_index)
+        )
         return {(row[0], row[1]): row[2] for row in self._all(query)}
 
     def hashes(self, block: int) -> dict[int, int]:
@@ -476,7 +481,3 @@ def _written_by(part: str, *, orphaned: bool) -> Select[Any]:
         place.append(table.c.key)
     query = select(*columns).where(table.c.block == bindparam("id")).order_by(*place)
     return query.where(table.c.how != "found") if part == "class" else query
-
-
-def _at(columns: Any, places: Sequence[tuple[int, int]]) -> ColumnElement[bool]:
-    return tuple_(columns.block, columns.tx_index).in_(places)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import orjson
-from sqlalchemy import Connection, Select, and_, func, or_, select, tuple_
+from sqlalchemy import Connection, Select, and_, func, literal_column, or_, select, tuple_
 from sqlalchemy.engine import URL
 
 from truemark.deployment import Deployment
@@ -37,6 +37,8 @@ from truemark.index.values import Unindexed, number, numbers, optional_number, w
 
 _PAGE = 100
 _LARGEST_PAGE = 10_000
+#: As many are named one by one in a query.
+_FEW_BLOCKS = 500
 
 
 class Index:
@@ -210,11 +212,15 @@ class Index:
             ).all()
             if not places:
                 return ()
+            # Databases do not look up pairs in an index.
             found = self._transactions(
                 connection,
-                tuple_(t.transactions.c.block, t.transactions.c.tx_index).in_([tuple(place) for place in places]),
+                and_(
+                    t.transactions.c.block.in_({place.block for place in places}),
+                    t.transactions.c.sender == word_of(account),
+                ),
             )
-        return tuple(reversed(found))
+        return tuple(reversed(found))[:limit]
 
     def marks(
         self, market: int, *, oracle: int | None = None, first_block: int = 0, last_block: int | None = None
@@ -325,7 +331,9 @@ class Index:
     def unattributed(self, first: int = 0, last: int | None = None, *, orphaned: bool = False) -> tuple[Write, ...]:
         """Writes that no transaction explains, oldest first."""
         counts = t.blocks.c.reorg.is_not(None) if orphaned else t.blocks.c.reorg.is_(None)
-        return self._writes(counts & (t.blocks.c.unattributed > 0), first, last, Cause.UNATTRIBUTED)
+        # As the index over these blocks has it, which a bound number would not be.
+        found = t.blocks.c.unattributed > literal_column("0")
+        return self._writes(counts & found, first, last, Cause.UNATTRIBUTED)
 
     def diff(self, before: int, after: int) -> tuple[StateChange, ...]:
         """What differs between the states after two blocks, by contract and slot.
@@ -462,8 +470,16 @@ class Index:
     def _written(
         self, connection: Connection, counts: Any, first: int, last: int | None, cause: Cause | None
     ) -> Iterable[tuple[str, Any]]:
+        blocks = t.blocks.c
+        # The blocks first: a database that begins with what was written looks through all of it.
+        wanted = select(blocks.id).where(counts, blocks.number >= first).order_by(blocks.id)
+        if last is not None:
+            wanted = wanted.where(blocks.number <= last)
+        ids = connection.execute(wanted).scalars().all()
+        if not ids:
+            return
         for part, (table, subject, value) in _PARTS.items():
-            blocks = t.blocks.c
+            here = table.c.block.in_(ids) if len(ids) <= _FEW_BLOCKS else table.c.block.between(ids[0], ids[-1])
             columns = [
                 table.c[subject].label("subject"),
                 table.c[value].label("value"),
@@ -475,7 +491,8 @@ class Index:
             ]
             if part == "storage":
                 columns.append(table.c.key)
-            query = select(*columns).join(t.blocks, blocks.id == table.c.block).where(counts, blocks.number >= first)
+            query = select(*columns).join(t.blocks, blocks.id == table.c.block)
+            query = query.where(here, counts, blocks.number >= first)
             if last is not None:
                 query = query.where(blocks.number <= last)
             if cause is not None:
