@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
+import sys
 from pathlib import Path
 
 import pytest
+import truemark_devnet
 from truemark.contract import Contract
 from truemark.index import Follower, Index
 from truemark.keys import StarkKey
@@ -22,6 +26,31 @@ from tests.test_waterfall import MAX_PRICE, MAX_SIZE, both, fall_to, open_positi
 pytestmark = pytest.mark.node
 
 
+REPLAY = Path(truemark_devnet.__file__).parent / "demo" / "day.csv"
+CONFIG = """
+[keeper]
+account = "{account:#x}"
+key_env = "PLAN_TEST_KEY"
+roles = ["reporter"]
+deployment = "deployment.json"
+
+[source]
+replay = "{replay}"
+reporter = 1
+"""
+
+
+async def command(folder: Path, *arguments: str, **env: str) -> str:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "truemark.cli", "recovery", "plan", *arguments,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, cwd=folder,
+        env=os.environ | {"COLUMNS": "400", "TRUEMARK_DEPLOYMENT": str(folder / "deployment.json"), **env},
+    )  # fmt: skip
+    out, _ = await asyncio.wait_for(process.communicate(), 180)
+    assert process.returncode == 0, out.decode()
+    return out.decode()
+
+
 def own(market: str, time: int) -> int:
     return to_price(PRICES[market])
 
@@ -30,6 +59,7 @@ async def height(house: House) -> int:
     return int(await house.rpc.call("starknet_blockNumber"))
 
 
+@pytest.mark.deep
 async def test_a_plan_counts_what_would_be_erased(house: House, tmp_path: Path) -> None:
     first = await height(house)
     clearinghouse: Contract = house.contract("Clearinghouse")
@@ -93,6 +123,19 @@ async def test_a_plan_counts_what_would_be_erased(house: House, tmp_path: Path) 
     assert (await check_plan(path, hex(signed.public_key), None)).account == admin.address
     with pytest.raises(BadSignature, match="is signed with the key"):
         await check_plan(path, "0x1234", None)
+
+    # The same by command, with a keeper's settings for the key.
+    house.deployment.save(tmp_path / "deployment.json")
+    (tmp_path / "admin.toml").write_text(CONFIG.format(account=admin.address, replay=REPLAY))
+    key = {"PLAN_TEST_KEY": hex(admin.private_key)}
+    said = await command(
+        tmp_path, str(line), "--db", "index.sqlite", "--out", "other.json", "--config", "admin.toml", **key
+    )
+    assert "1 fills" in said
+    assert "1 withdrawals" in said
+    assert f"the plan for block {line}" in await command(tmp_path, "--verify", "other.json")
+    assert "Both ways" in (tmp_path / "other.html").read_text()
+
     raw = json.loads(path.read_text())
     raw["report"]["block"] -= 1
     path.write_text(json.dumps(raw))
