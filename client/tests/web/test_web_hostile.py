@@ -132,7 +132,7 @@ async def test_no_input_breaks_a_page(site: Site, place: str, first: str, second
 ), max_leaves=12))  # fmt: skip
 def test_no_value_becomes_markup(value: object) -> None:
     hostile = {"<img src=x onerror=alert(1)>": value, "a": "<script>alert(1)</script>", "b": ['"><svg onload=x>']}
-    for ours in (False, True):
+    for ours in (None, lambda _: "<img src=y>"):
         html = str(value_html(hostile, lambda _: None, ours=ours))
         for bad in ("<img", "<script", "<svg", "onerror=alert(1)>"):
             assert bad not in html

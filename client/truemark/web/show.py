@@ -89,9 +89,8 @@ def l1_hex(value: int) -> str:
 def age(seconds: int, now: float | None = None) -> str:
     """How long ago a time was, in words."""
     past = int((time.time() if now is None else now) - seconds)
-    if past < 0:
-        return f"in {_span(-past)}"
-    return f"{_span(past)} ago"
+    # A chain's clock may be ahead of this machine's.
+    return f"{_span(past)} ago" if past > 0 else "just now"
 
 
 def _span(seconds: int) -> str:

@@ -68,7 +68,7 @@ class Site:
             market_name=data.market_name,
             spark=charts.spark,
             value=lambda value, contract=None, field="": value_html(
-                value, data.name, ours=contract in ours, field=field
+                value, data.name, ours=data.market_name if contract in ours else None, field=field
             ),
             asset=self._asset,
             chain_name=data.deployment.name if data.deployment is not None else "Starknet chain",

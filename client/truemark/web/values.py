@@ -11,6 +11,8 @@ from markupsafe import Markup, escape
 from truemark.web.show import absolute, is_hex, is_long_hex, price, scaled, short_hex, text_of
 
 Naming = Callable[[int | str | None], str | None]
+#: Names of markets by their index.
+Markets = Callable[[int], str | None]
 
 #: More of one list, or of one text, is cut off; the raw felts below it and the JSON API have it all.
 _MOST_ITEMS: Final = 64
@@ -25,11 +27,11 @@ _SUMS: Final = frozenset({"amount", "collateral", "maker_fee", "taker_fee", "ass
 _TIMES: Final = frozenset({"expiry", "observed_at", "accepted_at", "valid_since", "ready_at", "expires_at"})
 
 
-def value_html(value: Any, naming: Naming, *, ours: bool = False, field: str = "", depth: int = 0) -> Markup:
+def value_html(value: Any, naming: Naming, *, ours: Markets | None = None, field: str = "", depth: int = 0) -> Markup:
     """A value as `Abi.show_*` gives it.
 
     Args:
-        ours: it is of one of Truemark's contracts, so that the units of its fields are known.
+        ours: given where it is of one of Truemark's contracts, so that the units of its fields are known.
         field: its name.
     """
     if value is None:
@@ -47,7 +49,7 @@ def value_html(value: Any, naming: Naming, *, ours: bool = False, field: str = "
     text = str(value)
     if len(text) > _LONGEST:
         text = f"{text[:_LONGEST]}…"
-    meant = _meant(text, field) if ours else None
+    meant = _meant(text, field, ours) if ours is not None else None
     return escape(text) if meant is None else Markup('{} <span class="meant">{}</span>').format(text, meant)
 
 
@@ -67,12 +69,14 @@ def felt_html(text: str, naming: Naming, field: str = "") -> Markup:
     return Markup('<span class="mono">{}</span>').format(text)
 
 
-def _meant(text: str, field: str) -> str | None:
-    """An integer in whole units."""
+def _meant(text: str, field: str, markets: Markets) -> str | None:
+    """An integer in whole units, or what it stands for."""
     try:
         number = int(text)
     except ValueError:
         return None
+    if field == "market":
+        return markets(number)
     if not number:
         return None
     if field in _PRICES:
@@ -84,7 +88,7 @@ def _meant(text: str, field: str) -> str | None:
     return absolute(number) if field in _TIMES else None
 
 
-def _struct(value: Mapping[str, Any], naming: Naming, ours: bool, depth: int) -> Markup:
+def _struct(value: Mapping[str, Any], naming: Naming, ours: Markets | None, depth: int) -> Markup:
     if not value:
         return Markup('<span class="muted">{}</span>').format("{}")
     rows = Markup("").join(
@@ -96,7 +100,7 @@ def _struct(value: Mapping[str, Any], naming: Naming, ours: bool, depth: int) ->
     return Markup('<dl class="struct">{}</dl>').format(rows)
 
 
-def _list(value: list[Any] | tuple[Any, ...], naming: Naming, ours: bool, field: str, depth: int) -> Markup:
+def _list(value: list[Any] | tuple[Any, ...], naming: Naming, ours: Markets | None, field: str, depth: int) -> Markup:
     if not value:
         return Markup('<span class="muted">[ ]</span>')
     items = Markup("").join(

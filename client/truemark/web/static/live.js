@@ -63,7 +63,7 @@
   const ages = () => {
     for (const each of find("time[data-age]")) {
       const past = Math.floor((Date.now() - Date.parse(each.dateTime)) / 1000);
-      const text = past < 0 ? `in ${words(-past)}` : `${words(past)} ago`;
+      const text = past > 0 ? `${words(past)} ago` : "just now";
       if (each.textContent !== text) each.textContent = text;
     }
   };
