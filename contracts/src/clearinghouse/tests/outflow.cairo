@@ -41,6 +41,21 @@ fn what_leaves_is_under_one_quota_that_runs_out() {
 }
 
 #[test]
+fn another_quota_leaves_what_has_run_out_so_far() {
+    let house = open();
+    by('alice');
+    house.venue.withdraw(0, 1_000 * USD);
+    // 2 USD a second, then 20.
+    after(100);
+    by('admin');
+    let params = OutflowParams { outflow_limit: 20_000 * USD, ..outflow_params() };
+    house.venue.configure_outflow(params);
+    assert!(house.venue.outflow() == OutflowView { level: 800 * USD, room: 19_200 * USD });
+    after(10);
+    assert!(house.venue.outflow().level == 600 * USD);
+}
+
+#[test]
 fn what_stays_in_the_venue_is_under_no_quota() {
     let house = open();
     fund(house, 'dave', 3_000);

@@ -157,6 +157,19 @@ fn the_cap_is_to_the_unit_and_insurance_pays_what_it_does_not_allow() {
 }
 
 #[test]
+fn another_cap_leaves_what_has_run_out_so_far() {
+    let house = insolvent();
+    by('carol');
+    house.venue.backstop(0, person('alice'));
+    // A twentieth of the window: of 128 a twentieth of 1,000 has run out.
+    after(4_320);
+    capped(house, 10 * CAP);
+    assert!(house.venue.loss_bucket().level == 78_000_000);
+    after(432);
+    assert!(house.venue.loss_bucket().level == 28_000_000);
+}
+
+#[test]
 fn the_line_is_a_third_and_a_sighting_before_it() {
     let house = leveraged();
     // 3V = R lies between these two.
