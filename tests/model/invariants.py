@@ -66,6 +66,7 @@ def broken_by_step(world: World, action: Any, before: Views, after: Views, *, ac
             broken.append("a share of the vault is worth less")
     winding_down = bool(after["wound down",]) and kind in ("Escape", "SettlePositions")
     leaves = kind in ("Escape", "ReturnPending", "Attest", "SettleAttestation")
+    leaves = leaves or (bool(after["wound down",]) and kind == "VaultLeave")
     broken += _mode_obeyed(before, after, may_leave=leaves, may_close=winding_down)
     for number, market in enumerate(world.oracle.markets):
         guard = market.guard

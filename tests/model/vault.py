@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tests.model.clearinghouse import Clearinghouse
+from tests.model.closing import escape_refusals, leave_refusals
 from tests.model.margin import Basis
 from tests.model.numbers import COLLATERAL, down, up
 
@@ -54,6 +55,10 @@ class Vault:
         held = self.house.account(NAME).positions
         return self.house.allows("vault", now) and all(self.house.is_valid(market, now) for market in held)
 
+    def escapes(self) -> bool:
+        """The venue winds down and nothing of the vault's is open: what is left is money, and leaves by escape."""
+        return bool(self.house.closings.wound_down_at) and not self.house.account(NAME).positions
+
     def claimable(self, controller: str, now: int) -> int:
         return sum(request.shares for request in self._claimable(controller, now))
 
@@ -96,7 +101,7 @@ class Vault:
             reasons.add("VAULT: bad controller")
         if shares == 0:
             reasons.add("VAULT: shares are zero")
-        if not self.house.allows("withdraw", now):
+        if not self.house.allows("withdraw", now) and not self.escapes():
             reasons.add("VAULT: venue is halted")
         if shares > self.shares.get(owner, 0):
             reasons.add("ERC20: balance too low")
@@ -119,10 +124,13 @@ class Vault:
             reasons.add("VAULT: assets are zero")
         if receiver in ("zero", NAME):
             reasons.add("VAULT: bad receiver")
-        if not self.is_open(now):
+        if not self.is_open(now) and not self.escapes():
             reasons.add("VAULT: closed")
         if shares > self.claimable(controller, now):
             reasons.add("VAULT: more than is claimable")
+        if self.escapes():
+            early = escape_refusals(self.house, NAME, self.house.epoch, now)
+            return reasons | early | leave_refusals(self.house, NAME, assets, now)
         return reasons | self.house.withdraw_refusals(NAME, self.house.epoch, assets, now)
 
     def leave(self, assets: int, shares: int, controller: str, now: int) -> None:
@@ -132,4 +140,6 @@ class Vault:
             request.shares -= taken
             left -= taken
         self.shares[NAME] -= shares
+        if self.escapes() and self.house.pending.get(NAME):
+            self.house.credit(NAME)
         self.house.withdraw(NAME, assets, now)

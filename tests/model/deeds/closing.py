@@ -89,6 +89,12 @@ class Closing(Doing):
         if house.closings.wound_down_at:
             for market in range(3):
                 self.do(act.SettlePositions("bob", market, tuple(others)))
+            # What is left of the vault leaves with it.
+            shares = self.world.vault.shares.get("liquidator", 0)
+            self.do(*[act.SettlePositions("bob", market, ("vault",)) for market in range(3)])
+            self.do(act.VaultRequest("liquidator", shares, "liquidator", "liquidator"))
+            self.pass_time(20)
+            self.do(act.VaultLeave("liquidator", shares * part // 1000, "liquidator", "liquidator"))
 
     # Funding
 
