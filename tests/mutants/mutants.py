@@ -73,7 +73,15 @@ def survives(contracts: Path, into: Path, mutant: Mutant) -> str | None:
     path = crate / "src" / mutant.file
     path.write_text(path.read_text().replace(mutant.text, mutant.replacement, 1))
     done = subprocess.run(
-        [find_tool("cairo-test"), "--starknet", "--include-ignored", crate, "--filter", mutant.test],
+        [
+            find_tool("cairo-test"),
+            "--starknet",
+            "--allow-warnings",
+            "--include-ignored",
+            crate,
+            "--filter",
+            mutant.test,
+        ],
         capture_output=True,
         text=True,
         check=False,
