@@ -22,7 +22,6 @@ from truemark_devnet.venue.app import make_app
 from truemark_devnet.venue.service import Venue
 
 HOST = "127.0.0.1"
-PORT = 8790
 
 
 @asynccontextmanager
