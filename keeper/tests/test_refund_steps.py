@@ -17,6 +17,7 @@ import orjson
 import pytest
 from truemark.commands.refund import read_claim
 from truemark.refunds import Refund
+from truemark_keeper.recovery.prices import ReplayedPrices
 from truemark_keeper.recovery.refund import (
     BadDecisions,
     BadPayList,
@@ -297,6 +298,19 @@ def test_a_url_that_is_fine() -> None:
 async def test_a_short_secret_is_refused(pay: PayList, tmp_path: Path) -> None:
     with pytest.raises(WebhookRefused, match="16 bytes"):
         await notify(pay, {0}, "https://x.org", b"short", tmp_path / "sent.json")
+
+
+def test_a_replay_file_says_the_median_of_its_reporters(tmp_path: Path) -> None:
+    path = tmp_path / "prices.csv"
+    path.write_text("holds_at,BTC-USD-PERP:1,BTC-USD-PERP:2,BTC-USD-PERP:3\n100,90,100,101\n200,110,70,120\n")
+    prices = ReplayedPrices.load(path)
+    assert [prices.at("BTC-USD-PERP", at) for at in (99, 100, 199, 200)] == [
+        None,
+        100 * 10**8,
+        100 * 10**8,
+        110 * 10**8,
+    ]
+    assert prices.at("ETH-USD-PERP", 150) is None
 
 
 def test_the_wrong_takings_are_those_of_the_skewed_mark(found: Survey) -> None:

@@ -11,6 +11,8 @@ from typing import Final
 
 from truemark.errors import TruemarkError
 
+from truemark_keeper.sources.table import OutsideTable, PriceTable
+
 #: Verdicts whose price was good enough to accuse by.
 _GOOD: Final = ("Valid",)
 
@@ -57,3 +59,29 @@ class PriceHistory:
             return None
         seen, price = series[place - 1]
         return price if time - seen <= self.max_age else None
+
+
+@dataclass(frozen=True)
+class ReplayedPrices:
+    """Prices out of a replay file, a table of what reporters saw: the lower median of a market's columns, of the row
+    before."""
+
+    table: PriceTable
+
+    @classmethod
+    def load(cls, path: Path) -> ReplayedPrices:
+        """
+        Raises:
+            BadTable: it cannot be read, or has a price that is none.
+        """
+        return cls(PriceTable.load(path))
+
+    def at(self, market: str, time: int) -> int | None:
+        """The price of a market at a time; None: the table does not reach there."""
+        try:
+            seen = sorted(
+                self.table.at(market, reporter, time, interpolate=False) for reporter in self.table.reporters(market)
+            )
+        except OutsideTable:
+            return None
+        return seen[(len(seen) - 1) // 2] if seen else None

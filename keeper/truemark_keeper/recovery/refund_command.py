@@ -12,7 +12,7 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final, cast
 
 import typer
 from rich.console import Console
@@ -41,7 +41,12 @@ DeploymentOption = Annotated[
 ]
 ConfigOption = Annotated[Path, typer.Option(help="Settings whose account sends the transactions.")]
 ExecuteOption = Annotated[bool, typer.Option("--execute", help="Do it; without this it is only said.")]
-HistoryOption = Annotated[Path, typer.Option(help="A keeper's history of its own prices: the independent price.")]
+HistoryOption = Annotated[
+    Path | None, typer.Option(help="A keeper's history of its own prices: the independent price.")
+]
+ReplayOption = Annotated[
+    Path | None, typer.Option(help="A table of prices instead, as for the replay source: the median of its reporters.")
+]
 BackendOption = Annotated[
     str | None,
     typer.Option(help="Where the analysis runs: duckdb:// (the default), postgresql://... or spark://..."),
@@ -57,7 +62,8 @@ class NoSecret(TruemarkError, LookupError):
 
 @group.command("compute")
 def compute(
-    history: HistoryOption,
+    history: HistoryOption = None,
+    replay: ReplayOption = None,
     rules: RulesOption = _RULES,
     folder: DirOption = _DIR,
     database: DatabaseOption = None,
@@ -67,13 +73,15 @@ def compute(
     """Reads the index, judges every taking of the window, and writes the review table."""
     from truemark.commands.index import opened
 
-    from truemark_keeper.recovery.prices import PriceHistory
+    from truemark_keeper.recovery.prices import PriceHistory, ReplayedPrices
     from truemark_keeper.recovery.refund import Position, RefundRules, survey, write_review
     from truemark_keeper.recovery.refund.folder import Folder, save_survey
     from truemark_keeper.recovery.refund.review import losses_of
 
     venue, said, files = manifest.find(deployment), RefundRules.load(rules), Folder(folder)
-    prices = PriceHistory.load(history)
+    if (history is None) is (replay is None):
+        raise typer.BadParameter("give --history or --replay: where the independent price comes from")
+    prices = PriceHistory.load(history) if history is not None else ReplayedPrices.load(cast("Path", replay))
     with opened(database, venue) as index:
         found = survey(index, venue, said, prices.at, folder)
     funding: dict[int, int] = {}
