@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from truemark.index import Index
 from truemark_devnet.bench import find as figure
-from truemark_devnet.bench.long_index import Damage, price, write
+from truemark_devnet.bench.long_index import Damage, prices, write
 from truemark_keeper.recovery.find import Verdict, find_last_good
 
 BLOCKS = 1_200
@@ -16,7 +16,7 @@ BLOCKS = 1_200
 def searched(path: Path, damage: Damage) -> Verdict:
     venue = write(path, BLOCKS, damage)
     with Index.open(path, venue) as index:
-        return find_last_good(index, venue, price=lambda market, at: price(venue, market, at))
+        return find_last_good(index, venue, price=prices(venue))
 
 
 def test_nothing_speaks_against_blocks_in_which_all_is_well(tmp_path: Path) -> None:

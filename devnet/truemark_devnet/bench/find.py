@@ -15,7 +15,7 @@ from truemark.index import Index
 from truemark_keeper.recovery.find import find_last_good
 
 from truemark_devnet.bench.figure import Figure
-from truemark_devnet.bench.long_index import Damage, price, write
+from truemark_devnet.bench.long_index import Damage, prices, write
 
 BLOCKS: Final = 100_000
 #: Seconds.
@@ -37,7 +37,7 @@ def run() -> list[Figure]:
         venue = write(path, BLOCKS, Damage(jump=jump))
         with Index.open(path, venue) as index:
             began = time.perf_counter()
-            found = find_last_good(index, venue, price=lambda market, at: price(venue, market, at))
+            found = find_last_good(index, venue, price=prices(venue))
             seconds = time.perf_counter() - began
         if found.last_good != jump - 1:
             raise NotFound(f"the last good block was {jump - 1}, found was {found.last_good}")

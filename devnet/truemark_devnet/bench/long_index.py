@@ -3,7 +3,7 @@ writer, and damage in it where it is asked for."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -84,17 +84,21 @@ def write(path: Path, blocks: int, damage: Damage | None = None) -> Deployment:
     return venue
 
 
-def price(venue: Deployment, market: str, at: int) -> int:
-    """What the world pays, 1e-8 USD: it swings by a percent over an hour."""
-    listed = int(next(item["listing_price"] for item in venue.parameters["markets"] if item["name"] == market))
-    phase = at % 3600
-    return listed * (100_000 + min(phase, 3600 - phase)) // 100_000
+def prices(venue: Deployment) -> Callable[[str, int], int]:
+    """What the world pays for a market at a time, 1e-8 USD: it swings by a percent over an hour."""
+    listed = {str(item["name"]): int(item["listing_price"]) for item in venue.parameters["markets"]}
+
+    def price(market: str, at: int) -> int:
+        phase = at % 3600
+        return listed[market] * (100_000 + min(phase, 3600 - phase)) // 100_000
+
+    return price
 
 
 def _blocks(venue: Deployment, blocks: int, damage: Damage) -> Iterator[BlockRows]:
     total = ACCOUNTS * COLLATERAL
     books = dict.fromkeys(range(ACCOUNTS), COLLATERAL)
-    index = 10**18
+    index, price = 10**18, prices(venue)
     for number in range(blocks):
         at = START + number
         rows = BlockRows(number, _header(number, at))
@@ -105,7 +109,7 @@ def _blocks(venue: Deployment, blocks: int, damage: Damage) -> Iterator[BlockRow
             for account in range(ACCOUNTS):
                 _balance(rows, account, COLLATERAL)
         rows.transactions.append(_transaction(number))
-        marks = [price(venue, name, at) for name in venue.markets]
+        marks = [price(name, at) for name in venue.markets]
         if number == damage.jump:
             marks[0] = marks[0] * 85 // 100
         rows.marks += [_mark(place, place, mark) for place, mark in enumerate(marks)]

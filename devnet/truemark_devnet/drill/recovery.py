@@ -12,8 +12,12 @@ from truemark.receipt import parse_receipt
 from truemark.rpc import RpcError
 from truemark_keeper.recovery import STEPS, Rollback, RollbackRecord
 from truemark_keeper.recovery.find import Verdict, find_last_good
+from truemark_keeper.recovery.impact import impact_of
+from truemark_keeper.recovery.impact_page import render as render_plan
 from truemark_keeper.recovery.integrity import MODES, integrity_report
+from truemark_keeper.recovery.plan_files import public_key_of
 from truemark_keeper.recovery.reconcile import balance_of, erased, erased_deposits, reconcile
+from truemark_keeper.recovery.signed import SignedReport, sign_report
 
 from truemark_devnet.drill.night import AT_THE_LINE, ERASED_TX, TRADE, outside_prices
 from truemark_devnet.drill.opening import growth_slot, keep_marks, publish
@@ -73,15 +77,31 @@ async def find(venue: Venue) -> dict[str, Any]:
 
 
 async def plan(venue: Venue) -> dict[str, Any]:
-    """What a rollback would erase, before anything is done."""
+    """What a rollback would erase and repair, against refunds in place; signed, before anything is done."""
     good = int(venue.memory.noted(venue.part, "good"))
     async with devnet_chain(venue.nodes, venue.deployment) as chain:
         work = Rollback(chain, venue.rpc, venue.deployment, venue.memory.folder / venue.part / RECORD)
         known = await work.plan(good)
         balance = await balance_of(venue.rpc, venue.deployment, chain.l1)
+    begin = int(venue.memory.noted(venue.part, "begin"))
+    price = outside_prices(venue, await venue.at()).at
+    with Index.open(venue.memory.folder / venue.part / INDEX, venue.deployment) as index:
+        impact = impact_of(index, venue.deployment, good, price=price, first=begin)
+    signed = await sign_report(impact.to_json(), venue.address_of("admin"), venue.role_key("admin"))
+    path = venue.memory.folder / venue.part / "plan.json"
+    signed.save(path)
+    path.with_suffix(".html").write_text(render_plan(impact, venue.address_of("admin")))
+    # Read back and held to the key that the chain has of the account.
+    kept = SignedReport.load(path)
     fills = await venue.events("FillSettled", good + 1)
     wrong = await venue.events("Liquidated", good + 1)
     return {
+        "signed": kept.public_key == await public_key_of(venue.rpc, kept.account),
+        "affected": len(impact.accounts),
+        "messages": len(impact.messages),
+        "repaired": len(impact.repaired),
+        "left": len(impact.left),
+        "in_place": impact.in_place.to_json(),
         "block": good,
         "height": known.height,
         "transactions": known.transactions,

@@ -96,6 +96,9 @@ class Venue:
     def key(self, who: str) -> StarkKey:
         return StarkKey.from_private(self.members[who].private_key)
 
+    def role_key(self, role: str) -> StarkKey:
+        return StarkKey.from_private(self.roles[role].private_key)
+
     def address(self, who: str) -> int:
         return self.members[who].address
 

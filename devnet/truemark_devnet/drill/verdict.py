@@ -67,6 +67,18 @@ def _unguarded(parts: Mapping[str, Mapping[str, Facts]]) -> Iterator[_Rule]:
         lambda f: (len(f["suspicions"]) >= 3, ", ".join(f"{name}: {n}" for name, n in f["suspicions"].items())),
     )
     yield (
+        "plan",
+        "the plan is signed, names everybody who was hit, and leaves nothing suspicious before the line",
+        lambda f: (
+            f["signed"]
+            and f["left"] == 0
+            and f["repaired"] > 0
+            and f["in_place"]["takings"] == f["liquidations"]
+            and f["affected"] >= steps["corrupted"]["accounts"],
+            f"{f['affected']} accounts, {f['messages']} messages; in place {f['in_place']['accounts']} refunds",
+        ),
+    )
+    yield (
         "rollback",
         "all steps are behind, the venue is Halted in a new epoch",
         lambda f: (
