@@ -17,8 +17,6 @@ from truemark.cli import main
 from tests.house import House, eth_key
 from tests.venue_server import served_venue
 
-pytestmark = [pytest.mark.node, pytest.mark.deep]
-
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LOCK = 30
@@ -42,6 +40,8 @@ async def finish(house: House, process: asyncio.subprocess.Process, *, pass_time
     return out.decode()
 
 
+@pytest.mark.node
+@pytest.mark.deep
 @pytest.mark.parametrize("page", ["first-trade.md", "cookbook.md"])
 async def test_every_snippet_of_a_page_runs(
     house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, page: str
@@ -86,6 +86,7 @@ def test_every_page_is_in_the_sites_navigation() -> None:
     assert listed == {page.name for page in DOCS.glob("*.md")}
 
 
+@pytest.mark.prove
 def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
     mkdocs = Path(sys.executable).with_name("mkdocs")
     if not mkdocs.is_file():

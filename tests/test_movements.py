@@ -146,8 +146,10 @@ async def test_money_that_was_cut_off_moves_once(rich: House, tmp_path: Path, wa
     assert points == at + 1
 
 
-@pytest.mark.deep
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    "way",
+    [pytest.param(way, marks=pytest.mark.prove if "vault" in way else pytest.mark.deep) for way in WAYS],
+)
 async def test_money_that_is_cut_off_anywhere_moves_once(rich: House, tmp_path: Path, way: str) -> None:
     points = await cut_at(rich, way, None, tmp_path / "whole")
     assert points >= 6

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from truemark.trader import AsyncTrader, Trader
     from truemark.transactions import Bound, Call, Fees
     from truemark.units import BadAmount
+    from truemark.venue import AsyncVenueClient, VenueClient
 
     __version__: str
 
@@ -32,6 +33,7 @@ __all__ = [
     "AsyncExplorer",
     "AsyncRpc",
     "AsyncTrader",
+    "AsyncVenueClient",
     "BadAmount",
     "Bound",
     "Call",
@@ -59,6 +61,7 @@ __all__ = [
     "Trader",
     "TransactionReverted",
     "TruemarkError",
+    "VenueClient",
     "__version__",
     "derive",
 ]
@@ -80,6 +83,7 @@ _HOMES = {
     "trader": ("AsyncTrader", "Trader"),
     "transactions": ("Bound", "Call", "Fees"),
     "units": ("BadAmount",),
+    "venue": ("AsyncVenueClient", "VenueClient"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
