@@ -18,7 +18,7 @@ from truemark.cli import main
 from tests.house import BTC, House, eth_key
 from tests.venue_server import served_venue
 
-pytestmark = pytest.mark.node
+pytestmark = [pytest.mark.node, pytest.mark.deep]
 
 
 @pytest.fixture
@@ -81,7 +81,6 @@ async def test_an_order_from_the_terminal_to_the_position(run: Any) -> None:
         assert (code, err.count("\n"), says in err) == (1, 1, True), err
 
 
-@pytest.mark.deep
 async def test_money_from_the_terminal_goes_in_out_and_into_the_vault(
     run: Any, house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -128,7 +127,6 @@ async def test_money_from_the_terminal_goes_in_out_and_into_the_vault(
     assert (code, err.count("\n"), "MARGIN: below initial" in err) == (1, 1, True)
 
 
-@pytest.mark.deep
 def test_the_shell_completes_commands_and_markets(house: House, tmp_path: Path) -> None:
     house.deployment.save(tmp_path / "deployment.json")
 
