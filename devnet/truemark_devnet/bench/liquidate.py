@@ -190,6 +190,8 @@ class _Crowd:
         wanted = [
             (key, address, market) for market in range(_MARKETS) for key, address in zip(keys, victims, strict=True)
         ]
+        # On a slow machine the marks have grown old meanwhile.
+        await self._round(_PRICE)
         for some in _batches(wanted, _FILLS):
             await self._fill(maker_key, maker.address, some, expiry)
         # Nobody is liquidated while the venue is in its time of grace.
