@@ -457,7 +457,7 @@ def _written_by(part: str, *, orphaned: bool) -> Select[Any]:
     same = [older.c[subject] == table.c[subject]]
     if part == "storage":
         same.append(older.c.key == table.c.key)
-    then = under.c.reorg.is_(None)
+    then: ColumnElement[bool] = under.c.reorg.is_(None)
     if orphaned:
         then = or_(then, under.c.reorg >= bindparam("reorg"))
     before = (
