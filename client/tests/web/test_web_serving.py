@@ -28,6 +28,7 @@ from .conftest import Node, interrupt
 pytestmark = pytest.mark.node
 
 
+@pytest.mark.deep
 def test_one_command_reads_the_chain_serves_it_and_tells_of_what_is_new(
     start_node: Callable[[], Node], tmp_path: Path
 ) -> None:
