@@ -35,7 +35,7 @@ help:
 	@touch $@
 
 docs: .venv/.synced
-	@$(BIN)/uv sync --quiet --all-packages --all-extras --inexact --group docs
+	@$(BIN)/uv sync --quiet --all-packages --all-extras --no-extra fast --inexact --group docs
 	@$(BIN)/mkdocs build --strict
 
 tools: .venv/.synced
