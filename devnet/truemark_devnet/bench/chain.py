@@ -10,8 +10,7 @@ import orjson
 from truemark.abi import Abi
 from truemark.felt import selector
 from truemark.index import Index
-from truemark.index.abis import ClassText
-from truemark.index.classes import Classes
+from truemark.index.classes import Classes, ClassText
 from truemark.index.derive import Participants, derive
 from truemark.index.fingerprint import diff_print, header_print
 from truemark.index.layout import base_of
