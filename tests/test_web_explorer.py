@@ -22,7 +22,7 @@ CHROMIUM = Path("/usr/bin/chromium")
 pytest.importorskip("playwright", reason="playwright is not installed")
 pytest.importorskip("axe_playwright_python", reason="axe-playwright-python is not installed")
 from axe_playwright_python.async_playwright import Axe  # noqa: E402
-from playwright.async_api import Browser, Page, async_playwright  # noqa: E402
+from playwright.async_api import Browser, Page, async_playwright, expect  # noqa: E402
 
 pytestmark = [
     pytest.mark.node,
@@ -241,9 +241,8 @@ async def test_a_new_block_shows_by_itself_and_a_rollback_too(served: Served) ->
             if answer.status == 404 and (await served.ask("/health"))["rollbacks"]:
                 break
     assert statuses <= {200, 404}
-    await page.wait_for_function(
-        f"Number(document.querySelector('[data-live=\"blocks\"] .feed li').dataset.key) === {before}", timeout=30_000
-    )
+    newest = page.locator('[data-live="blocks"] .feed li').first
+    await expect(newest).to_have_attribute("data-key", str(before), timeout=30_000)
     await page.goto(f"{served.url}orphans")
     text = await page.text_content("main") or ""
     assert f"Block {head}" in text
