@@ -173,9 +173,12 @@ class _Crowd:
             await self._nodes.increase_time(seconds)
             await self._round(_PRICE)
 
+        # First: the time that a thousand accounts take is longer than the silence that a venue in Full bears.
+        register = self._clearinghouse.call
+        expiry = await self._nodes.l2_time() + 10**6
+        await _each(self._join(key, register("register_trading_key", key.public_key, expiry)) for key in keys)
         await self._round(_PRICE)
         await open_venue(self._rpc, self._deployment, self._accounts["admin"], wait=wait)
-        expiry = await self._nodes.l2_time() + 10**6
         maker = self._roles["spare-1"]
         await self._from_l1(maker.address, 3 * _DEEP, wallet=True)
         payer = self._accounts["spare-1"]
@@ -183,15 +186,11 @@ class _Crowd:
         margins = [(address, _THINNEST + number % _STEPS * _STEP) for number, address in enumerate(victims)]
         for deposits in _batches(margins, _DEPOSITS):
             await self._pay(payer, deposits)
-        register = self._clearinghouse.call
         maker_key = StarkKey.from_private(maker.private_key)
         await payer.execute([register("register_trading_key", maker_key.public_key, expiry)])
-        await _each(self._join(key, register("register_trading_key", key.public_key, expiry)) for key in keys)
         wanted = [
             (key, address, market) for market in range(_MARKETS) for key, address in zip(keys, victims, strict=True)
         ]
-        # On a slow machine the marks have grown old meanwhile.
-        await self._round(_PRICE)
         for some in _batches(wanted, _FILLS):
             await self._fill(maker_key, maker.address, some, expiry)
         # Nobody is liquidated while the venue is in its time of grace.
