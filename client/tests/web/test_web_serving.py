@@ -109,6 +109,9 @@ async def test_who_listens_hears_of_blocks_and_rollbacks(node: Node, tmp_path: P
     hub = Hub()
     with Index.open(tmp_path / "index.sqlite") as index:
         async with AsyncRpc(node.url, timeout=60) as rpc:
+            # One block to go back from, and one to go back to, whatever other tests have left on the node.
+            for _ in range(2):
+                await rpc.call("devnet_createBlock")
             follower = Follower(rpc, index)
             await follower.backfill()
             news = News(index, hub, Data(AsyncExplorer(node.url, rpc=rpc, index=index)))
