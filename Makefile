@@ -5,6 +5,8 @@ PYTHON ?= python3
 UV_VERSION := 0.13.9
 BIN := .venv/bin
 PACKAGES := client/truemark keeper/truemark_keeper devnet/truemark_devnet
+# Two processes of tests, each with nodes of its own; a file of tests stays whole. They mostly wait.
+TWO := -n 2 --dist loadfile
 # One test or figure: `make bench ONLY=signing`, `make prove ONLY=contracts`.
 ONLY ?=
 
@@ -55,11 +57,11 @@ drill: contracts
 
 test: contracts
 	@$(BIN)/truemark devnet contracts --test
-	@$(BIN)/pytest -m "not deep and not prove"
+	@$(BIN)/pytest $(TWO) -m "not deep and not prove"
 
 deep: contracts
 	@$(BIN)/truemark devnet contracts --test-deep
-	@$(BIN)/pytest -m deep
+	@$(BIN)/pytest $(TWO) -m deep
 
 prove: contracts
 	@TRUEMARK_EXAMPLES=prove $(BIN)/pytest -m "prove or not node" $(if $(ONLY),-k "$(ONLY)")
