@@ -130,6 +130,11 @@ async def test_who_listens_hears_of_blocks_and_rollbacks(node: Node, tmp_path: P
             index.store.roll_back(head.number - 1, "a test")
             await _heard(heard, b'event: rollback\ndata: {"id":%d' % index.reorgs()[-1].id)
             await _heard(heard, b'"number":%d' % (head.number - 1))
+            # To the last block: nothing is left, and the pages that are open hear of that too.
+            index.store.roll_back(-1, "a test")
+            await _heard(heard, b'event: rollback\ndata: {"id":%d,"first":0' % index.reorgs()[-1].id)
+            await _heard(heard, b'"number":-1')
+            assert b'"number":-1' in await anext(hub.stream())
             hub.close()
             await asyncio.wait_for(listening, 5)
             stop.set()

@@ -10,7 +10,7 @@ import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import uvicorn
 
@@ -111,7 +111,8 @@ class News:
         self._index = index
         self._hub = hub
         self._data = data
-        self._seen: tuple[int, int] | None = None
+        #: The head's id and number, None: the index was empty. No block has the id that it begins with.
+        self._seen: tuple[int, int] | None = (-1, -1)
         self._reorgs = 0
         self._fresh = asyncio.Event()
 
@@ -130,26 +131,27 @@ class News:
 
     async def _look(self) -> None:
         head = await asyncio.to_thread(self._index.head)
-        if head is None or self._seen == (head.id, head.number):
+        found = None if head is None else (head.id, head.number)
+        if self._seen == found:
             return
-        self._seen = (head.id, head.number)
+        self._seen = found
         reorgs = await asyncio.to_thread(self._index.reorgs)
         self._data.forget()
         for reorg in reorgs[self._reorgs :]:
             self._hub.say("rollback", {"id": reorg.id, "first": reorg.first, "last": reorg.last, "cause": reorg.cause})
         self._reorgs = len(reorgs)
-        self._hub.say(
-            "head",
-            {
+        # An index may lose its last block too: the chain began anew.
+        what: dict[str, Any] = {"number": -1, "hash": None}
+        if head is not None:
+            what = {
                 "number": head.number,
                 "hash": hex(head.hash),
                 "timestamp": head.timestamp,
                 "transactions": head.transaction_count,
                 "events": head.event_count,
                 "unattributed": head.unattributed,
-                "reorgs": len(reorgs),
-            },
-        )
+            }
+        self._hub.say("head", {**what, "reorgs": len(reorgs)})
 
 
 class _Server(uvicorn.Server):
