@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from truemark.explorer.judgement import NOT_VALID, Limits, _funding, _sanity
+from truemark.explorer.judgement import NOT_VALID, Limits, Watch, _funding, _sanity
 from truemark.index.records import FundingRow, MarkRow
 
 BTC = 95_000 * 10**8
@@ -59,3 +59,27 @@ def test_funding_is_an_hourly_rate_of_the_mark_of_its_time() -> None:
         (Decimal("9.5"), Decimal("1.00")),
     ]
     assert [point.flags for point in points] == [(), (), ("jump",)]
+
+
+def test_a_block_is_as_old_as_its_timestamp_says_where_nothing_else_was_seen() -> None:
+    watch = Watch()
+    assert watch.age(7, timestamp=900, now=1_000) == 100
+    assert watch.age(7, timestamp=900, now=1_060) == 160
+    # It came since the last look, and says when.
+    assert watch.age(8, timestamp=1_065, now=1_070) == 5
+
+
+def test_a_chain_whose_clock_is_held_goes_on_as_long_as_blocks_come() -> None:
+    watch = Watch()
+    assert watch.age(7, timestamp=0, now=1_000_000) == 1_000_000
+    # No older than the last look that did not see it: it may have come right after that.
+    assert watch.age(8, timestamp=0, now=1_000_010) == 10
+    assert watch.age(8, timestamp=0, now=1_000_500) == 500
+    # A rollback is a sign of life too.
+    assert watch.age(6, timestamp=0, now=1_000_502) == 2
+
+
+def test_a_chain_whose_clock_runs_ahead_is_halted_when_no_block_comes() -> None:
+    watch = Watch()
+    assert watch.age(7, timestamp=9_000_000, now=1_000) == 0
+    assert watch.age(7, timestamp=9_000_000, now=1_500) == 500

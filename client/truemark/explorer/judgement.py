@@ -44,21 +44,46 @@ class Limits:
     funding_bps: int = 100
 
 
+class Watch:
+    """When the chain's last block came, by the clock of who looks: a chain's own may be held, or run ahead.
+
+    A block came after the last look that did not see it and no later than the first that did.
+    """
+
+    def __init__(self) -> None:
+        self._head: int | None = None
+        self._looked_at = 0.0
+        #: None: it was there at the first look.
+        self._not_before: float | None = None
+        self._there_since = 0.0
+
+    def age(self, head: int, timestamp: int, now: float) -> int:
+        """Seconds since the block `head` came; its timestamp says so, unless that cannot be."""
+        if head != self._head:
+            self._not_before = None if self._head is None else self._looked_at
+            self._head, self._there_since = head, now
+        self._looked_at = now
+        age = max(now - timestamp, now - self._there_since)
+        return int(age if self._not_before is None else min(age, now - self._not_before))
+
+
 class Judge:
     def __init__(self, context: Context, differences: DifferenceReader) -> None:
         self._context = context
         self._index = context.index
         self._lookups = context.lookups
         self._differences = differences
+        self._watch = Watch()
 
     async def health(self, limits: Limits, now: float | None = None) -> Health:
         """
         Args:
-            now: seconds since 1970; by default the clock's.
+            now: seconds since 1970 by the chain's clock; by default by this machine's, and then what was seen of the
+                chain before counts more than its timestamps.
         """
         head = await off_loop(self._index.head)
         accepted = await off_loop(self._index.l1_accepted)
-        chain, chain_head, age = await self._chain(limits, time.time() if now is None else now)
+        chain, chain_head, age = await self._chain(limits, now)
         unattributed = await off_loop(self._index.unattributed)
         rollbacks = await off_loop(self._index.reorgs)
         if head is None:
@@ -103,13 +128,13 @@ class Judge:
             rollbacks=len(rollbacks),
         )
 
-    async def _chain(self, limits: Limits, now: float) -> tuple[Part, int | None, int | None]:
+    async def _chain(self, limits: Limits, now: float | None) -> tuple[Part, int | None, int | None]:
         try:
             latest = await self._context.rpc.call("starknet_getBlockWithTxHashes", {"block_id": "latest"})
             number, timestamp = int(latest["block_number"]), int(latest["timestamp"])
         except (NodeUnavailable, RpcError, KeyError, TypeError, ValueError) as error:
             return Part("unreachable", str(error) or type(error).__name__), None, None
-        age = max(0, int(now) - timestamp)
+        age = self._watch.age(number, timestamp, time.time()) if now is None else max(0, int(now) - timestamp)
         if age > limits.halted_after:
             return Part("halted", f"no block for {age} s, the last is {number}"), number, age
         return Part("ok", f"block {number}, {age} s ago"), number, age
