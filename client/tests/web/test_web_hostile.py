@@ -10,9 +10,11 @@ import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import update
+from sqlalchemy import select, update
 from truemark.index import Index
 from truemark.index import tables as t
+from truemark.index.values import words_of
+from truemark.web import refunds
 from truemark.web.pages.exports import written
 from truemark.web.values import value_html
 
@@ -165,6 +167,38 @@ async def test_names_reasons_and_fields_from_contracts_are_escaped(node: Node, c
             assert "<script>alert" not in answer.text, path
             assert "<img" not in answer.text, path
         assert "&lt;script&gt;alert(1)" in await site.page(f"/tx/{row.hash:#x}")
+
+
+async def test_refunds_are_counted_and_events_that_only_look_like_them_are_left_out(node: Node, copied: Path) -> None:
+    incident, other = 0x51, 0x52
+    good = {"incident": hex(incident), "total": "12500000", "count": 4}
+    bad = [
+        {"incident": "<script>alert(1)</script>", "total": "1", "count": 1},
+        {"incident": "0x5", "total": {"a": 1}, "count": 1},
+        {"incident": "-5", "total": "1", "count": 1},
+        {"incident": "0x" + "f" * 4_000, "total": "1", "count": 1},
+        {"incident": "0x5", "total": "1", "count": "0x" + "f" * 4_000},
+        {"incident": "0x5", "total": "1", "count": 0},
+        None,
+    ]
+    with Index.open(copied) as index, index.store.engine.begin() as connection:
+        places = connection.execute(select(t.events.c.block, t.events.c.tx_index, t.events.c.event_index)).all()
+        said = [("RefundsOpened", incident, each) for each in (good, *bad)]
+        said += [("Refunded", each, {"incident": "no", "amount": "no"}) for each in (incident, incident, other)]
+        for place, (name, key, fields) in zip(places, said, strict=False):
+            here = [t.events.c[column] == value for column, value in place._mapping.items()]
+            keys = words_of((1, key, 2))
+            shown = None if fields is None else json.dumps(fields)
+            connection.execute(update(t.events).where(*here).values(name=name, keys=keys, fields=shown))
+        assert len(places) >= len(said)
+    async for site in opened(node.url, copied):
+        (refund,) = await refunds.opened(site.data)
+        # Two of three Refunded are of this one. The contract is no distributor, so nobody says what it paid.
+        assert (refund.incident, refund.total, refund.count, refund.paid) == (incident, 12_500_000, 4, 2)
+        assert refund.claimed is None
+        page = await site.page("/operations")
+        assert "2 / 4" in page
+        assert "12.50" in page
 
 
 def test_csv_starts_no_formula() -> None:

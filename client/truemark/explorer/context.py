@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from truemark.abi import Abi
 from truemark.deployment import Deployment
@@ -21,6 +21,8 @@ R = TypeVar("R")
 
 ORPHANED = "ORPHANED"
 _CURSOR = "."
+#: What an event calls a number may be any text: its contract is anybody's.
+_WIDEST = 2**256
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,3 +94,17 @@ def is_token(abi: Abi | None) -> bool:
 def is_venue(abi: Abi | None) -> bool:
     """It is a clearinghouse of perpetual futures as Truemark's."""
     return abi is not None and "margin_of" in abi.functions and "FillSettled" in abi.event_names()
+
+
+def number_field(fields: Mapping[str, Any], *names: str) -> int | None:
+    """The first of these among an event's fields, as JSON says it: hexadecimal for felts, text for wide integers. None:
+    it is not there, or is no number that a chain has."""
+    value = next((fields[name] for name in names if fields.get(name) is not None), None)
+    if isinstance(value, str):
+        try:
+            value = int(value, 0)
+        except ValueError:
+            return None
+    if not isinstance(value, int) or isinstance(value, bool) or not -_WIDEST < value < _WIDEST:
+        return None
+    return value

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Final
 
 from truemark.abi import Abi, AbiError
 from truemark.contract import Contract, ContractError
-from truemark.explorer.context import Context, is_token, is_venue, off_loop
+from truemark.explorer.context import Context, is_token, is_venue, number_field, off_loop
 from truemark.explorer.views import (
     AccountView,
     ClassPeriod,
@@ -181,8 +180,8 @@ class PeopleReader:
 
     async def _transfer(self, row: EventRow) -> Transfer | None:
         fields = row.fields or {}
-        sender, recipient = _field(fields, _SENDERS), _field(fields, _RECIPIENTS)
-        amount, token_id = _field(fields, _AMOUNTS), _field(fields, _IDS)
+        sender, recipient = number_field(fields, *_SENDERS), number_field(fields, *_RECIPIENTS)
+        amount, token_id = number_field(fields, *_AMOUNTS), number_field(fields, *_IDS)
         if sender is None or recipient is None or (amount is None and token_id is None):
             return None
         return Transfer(
@@ -218,20 +217,6 @@ class PeopleReader:
 
     async def _record(self, block: int | None) -> Any:
         return None if block is None else await off_loop(self._index.block, block)
-
-
-def _field(fields: Mapping[str, Any], names: tuple[str, ...]) -> int | None:
-    """A number among an event's fields, as JSON says it: hexadecimal for felts, text for wide integers."""
-    for name in names:
-        value = fields.get(name)
-        if isinstance(value, int) and not isinstance(value, bool):
-            return value
-        if isinstance(value, str):
-            try:
-                return int(value, 0)
-            except ValueError:
-                return None
-    return None
 
 
 def _text(value: Any) -> str | None:

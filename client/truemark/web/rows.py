@@ -13,7 +13,7 @@ from sqlalchemy import Select, and_, func, select, tuple_
 from truemark.index import Index
 from truemark.index import tables as t
 from truemark.index.records import Cause
-from truemark.index.values import number, optional_number, word_of
+from truemark.index.values import WORD, number, optional_number, word_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +138,22 @@ class Rows:
             .limit(limit)
         )
         return {number(row.address) for row in self._all(query)}
+
+    def events_of(self, address: int, name: str, key: int) -> int:
+        """How many events of a name a contract emitted whose second key is `key`."""
+        events = t.events.c
+        query = (
+            select(func.count())
+            .select_from(t.events)
+            .join(t.blocks, t.blocks.c.id == events.block)
+            .where(
+                events.address == word_of(address),
+                events.name == name,
+                func.substr(events["keys"], WORD + 1, WORD) == word_of(key),
+                t.blocks.c.reorg.is_(None),
+            )
+        )
+        return int(self._all(query)[0][0])
 
     def marks_of(self, block: int, tx_index: int) -> list[MarkOf]:
         """What a transaction's reports left, by market; `block` is the block's id."""

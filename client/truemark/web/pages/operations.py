@@ -8,11 +8,10 @@ from typing import Any, Final
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from truemark.index import EventFilter, EventRow
+from truemark.web.refunds import opened
 from truemark.web.site import Site
 
 _MODES: Final = 20
-_REFUNDS: Final = 200
 _REORGS: Final = 20
 _OUTFLOW: Final = {"outflow": (), "outflow_params": (), "loss_bucket": (), "bad_debt": (), "wound_down_at": ()}
 
@@ -45,30 +44,9 @@ def router(site: Site) -> APIRouter:
             storms=storms,
             incidents=await asyncio.to_thread(data.incidents),
             has_folder=data.incident_folder is not None,
-            refunds=await asyncio.to_thread(_refunds, site),
+            refunds=await opened(data),
             reorgs=tuple(reversed(await asyncio.to_thread(data.index.reorgs)))[:_REORGS],
             keepers=site.data.deployment.operators if site.data.deployment is not None else {},
         )
 
     return routes
-
-
-def _refunds(site: Site) -> list[tuple[EventRow, int, int]]:
-    """Each refund that was opened, newest first, with how many of it were claimed and for how much, 1e-6 USD."""
-    index = site.data.index
-    opened = index.events(EventFilter(name="RefundsOpened"), None, _REFUNDS, newest_first=True).rows
-    if not opened:
-        return []
-    claimed: dict[tuple[int, Any], tuple[int, int]] = {}
-    cursor = None
-    while True:
-        page = index.events(EventFilter(name="Refunded"), cursor, 10_000)
-        for row in page.rows:
-            if row.fields is not None:
-                place = (row.address, row.fields.get("incident"))
-                many, amount = claimed.get(place, (0, 0))
-                claimed[place] = (many + 1, amount + int(str(row.fields.get("amount", 0)), 0))
-        cursor = page.cursor
-        if cursor is None:
-            break
-    return [(row, *claimed.get((row.address, (row.fields or {}).get("incident")), (0, 0))) for row in opened]
