@@ -12,11 +12,16 @@ from pathlib import Path
 
 import pytest
 from truemark.account import TransactionReverted
+from truemark.explorer import AsyncExplorer
 from truemark.felt import short_string
+from truemark.index import Follower
 from truemark.models import Destination
 from truemark.receipt import Receipt
 from truemark.refunds import Refund, RefundClaim, RefundTree
+from truemark.rpc import AsyncRpc
 from truemark.trader import AlreadyRefunded, AsyncTrader
+from truemark.web import refunds as web_refunds
+from truemark.web.data import Data
 
 from tests.house import House
 
@@ -54,7 +59,17 @@ def names(house: House, receipt: Receipt) -> list[tuple[str, int]]:
     return [(event.name, event.fields["index"]) for event in found]
 
 
-async def test_refunds_are_pushed_and_claimed_in_every_mode(house: House) -> None:
+async def shown(house: House, path: Path) -> list[tuple[int, int, int, int, int | None]]:
+    """What the web explorer shows of refunds: incident, total, accounts, how many of them were paid, how much."""
+    async with AsyncExplorer(house.deployment, index=path) as explorer:
+        assert explorer.index is not None
+        async with AsyncRpc(house.deployment.l2_rpc) as rpc:
+            await Follower(rpc, explorer.index).backfill()
+        found = await web_refunds.opened(Data(explorer))
+        return [(each.incident, each.total, each.count, each.paid, each.claimed) for each in found]
+
+
+async def test_refunds_are_pushed_and_claimed_in_every_mode(house: House, tmp_path: Path) -> None:
     refunds, clearinghouse = house.contract("RefundDistributor"), house.contract("Clearinghouse")
     async with AsyncExitStack() as stack:
         alice = await stack.enter_async_context(house.trader("alice"))
@@ -92,6 +107,7 @@ async def test_refunds_are_pushed_and_claimed_in_every_mode(house: House) -> Non
 
         found = await refunds.read("incident", INCIDENT)
         assert (found["claimed"], found["total"]) == (12 * USD, 15 * USD)
+        assert await shown(house, tmp_path / "index.sqlite") == [(INCIDENT, 15 * USD, 5, 4, 12 * USD)]
         await house.pass_time(86_400)
         admin = house.account("admin")
         await admin.execute([refunds.call("close", INCIDENT)])
