@@ -370,6 +370,10 @@ class AsyncExplorer:
             cursor, limit, token=self._address_or_none(token), account=self._address_or_none(account)
         )
 
+    async def tokens(self) -> tuple[int, ...]:
+        """The contracts that may move tokens: they emitted events, and their class has one of the name Transfer."""
+        return await self._with_index().people.tokens()
+
     async def messages(
         self, cursor: str | None = None, limit: int = 25, *, direction: str | None = None, orphaned: bool = False
     ) -> Page[MessageLife]:
@@ -542,6 +546,7 @@ class Explorer(SyncTwin[AsyncExplorer]):
     events = sync(AsyncExplorer.events)
     calls_to = sync(AsyncExplorer.calls_to)
     transfers = sync(AsyncExplorer.transfers)
+    tokens = sync(AsyncExplorer.tokens)
     messages = sync(AsyncExplorer.messages)
     message = sync(AsyncExplorer.message)
     compare = sync(AsyncExplorer.compare)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, func, or_, select, tuple_
+from sqlalchemy import Column, ColumnElement, Connection, Select, and_, bindparam, func, or_, select, tuple_
 
 from truemark.index import Index
 from truemark.index import tables as t
@@ -382,17 +382,25 @@ class Lookups:
         )
 
     def event_names(self) -> list[str]:
-        """Every name that an event has, in the order of the alphabet; steps from one to the next in their index."""
-        names: list[str] = []
+        """Every name that an event has, in the order of the alphabet."""
+        return self._each(t.events.c.name)
+
+    def emitters(self) -> list[int]:
+        """Every contract that emitted an event, orphaned ones too."""
+        return [int.from_bytes(address, "big") for address in self._each(t.events.c.address)]
+
+    def _each(self, column: Column[Any]) -> list[Any]:
+        """What a column holds, each once, upwards: from one to the next in the index that begins with it."""
+        found: list[Any] = []
         with self.connect() as connection:
             while True:
-                query = select(func.min(t.events.c.name))
-                if names:
-                    query = query.where(t.events.c.name > names[-1])
-                name = connection.execute(query).scalar_one_or_none()
-                if name is None:
-                    return names
-                names.append(name)
+                query = select(func.min(column))
+                if found:
+                    query = query.where(column > found[-1])
+                value = connection.execute(query).scalar_one_or_none()
+                if value is None:
+                    return found
+                found.append(value)
 
     # Charts
 

@@ -117,10 +117,12 @@ class PeopleReader:
                 found.append(transfer)
         return Page(tuple(found), page.cursor)
 
-    async def transfers_in(self, events: tuple[EventRow, ...]) -> tuple[Transfer, ...]:
-        """The tokens that these events moved."""
-        found = [await self._transfer(event) for event in events if event.name == _TRANSFER]
-        return tuple(transfer for transfer in found if transfer is not None)
+    async def tokens(self) -> tuple[int, ...]:
+        """The contracts that emitted events and whose class has one of the name Transfer."""
+        known = await self._context.shelf.resolve(await off_loop(self._lookups.emitters))
+        return tuple(
+            address for address, each in known.items() if each.abi is not None and _TRANSFER in each.abi.event_names()
+        )
 
     async def token(self, address: int) -> Token:
         """What a token says of itself."""

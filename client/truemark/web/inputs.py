@@ -6,7 +6,6 @@ import re
 from typing import Final
 
 from truemark.errors import TruemarkError
-from truemark.explorer import NotFound
 from truemark.felt import PRIME
 
 #: The database's numbers end below this.
@@ -128,7 +127,3 @@ def one_of(text: str | None, allowed: tuple[str, ...], what: str) -> str | None:
     if text not in allowed:
         raise BadRequest(f"{shown(text)} is no {what}: {', '.join(allowed)} are")
     return text
-
-
-def not_found(what: str) -> NotFound:
-    return NotFound(what)

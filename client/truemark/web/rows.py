@@ -203,23 +203,55 @@ class Rows:
             found.setdefault(row.market, []).append(Decimal(row.price).scaleb(-8))
         return found
 
-    def open_interest(self, venue: int, market: int) -> list[Interest]:
-        """After each block that changed a position, summed up from all accounts."""
-        positions, blocks = t.positions.c, t.blocks.c
-        query = (
-            select(positions.account, positions.size, blocks.number, blocks.timestamp)
+    def sizes(self, venue: int, market: int, below: int | None = None) -> dict[int, int]:
+        """Each account's position in a market before a block, by default now, 1e-8 of the base asset; open ones."""
+        positions, blocks, who = t.positions.c, t.blocks.c, t.participants.c
+        # Account by account, each from its newest row: the whole history may be long.
+        newest = (
+            select(positions.size)
             .join(t.blocks, blocks.id == positions.block)
-            .where(positions.venue == word_of(venue), positions.market == market, blocks.reorg.is_(None))
+            .where(
+                positions.venue == who.venue,
+                positions.account == who.account,
+                positions.market == market,
+                blocks.reorg.is_(None),
+            )
+            .order_by(positions.block.desc())
+            .limit(1)
+            .correlate(t.participants)
+        )
+        if below is not None:
+            newest = newest.where(blocks.number < below)
+        query = (
+            select(who.account, newest.scalar_subquery().label("size")).where(who.venue == word_of(venue)).distinct()
+        )
+        return {number(row.account): row.size for row in self._all(query) if row.size}
+
+    def open_interest(self, venue: int, market: int, first_block: int = 0) -> list[Interest]:
+        """After each block since `first_block` that changed a position, summed up from all accounts; begun with what
+        was there under that block, if anything was, without its time."""
+        positions, blocks = t.positions.c, t.blocks.c
+        # By block: a database that is asked for the venue looks through all that it ever had.
+        begin = select(blocks.id).where(blocks.reorg.is_(None), blocks.number >= first_block)
+        begin = begin.order_by(blocks.number).limit(1)
+        query = (
+            select(positions.venue, positions.account, positions.size, blocks.number, blocks.timestamp)
+            .join(t.blocks, blocks.id == positions.block)
+            .where(positions.block >= begin.scalar_subquery(), positions.market == market, blocks.reorg.is_(None))
             .order_by(positions.block)
         )
-        sizes: dict[bytes, int] = {}
-        long = short = 0
-        found: list[Interest] = []
+        sizes = self.sizes(venue, market, first_block) if first_block else {}
+        long = sum(size for size in sizes.values() if size > 0)
+        short = -sum(size for size in sizes.values() if size < 0)
+        found = [Interest(first_block - 1, 0, long, short)] if sizes else []
         for row in self._all(query):
-            before = sizes.get(row.account, 0)
+            if row.venue != word_of(venue):
+                continue
+            account = number(row.account)
+            before = sizes.get(account, 0)
             long += max(row.size, 0) - max(before, 0)
             short += max(-row.size, 0) - max(-before, 0)
-            sizes[row.account] = row.size
+            sizes[account] = row.size
             if found and found[-1].block_number == row.number:
                 found.pop()
             found.append(Interest(row.number, row.timestamp, long, short))
@@ -227,26 +259,7 @@ class Rows:
 
     def holders(self, venue: int, market: int, limit: int) -> list[tuple[int, int]]:
         """The largest open positions of a market: (account, size), by size either way."""
-        positions, blocks = t.positions.c, t.blocks.c
-        query = (
-            select(positions.account, positions.size)
-            .join(t.blocks, blocks.id == positions.block)
-            .where(positions.venue == word_of(venue), positions.market == market, blocks.reorg.is_(None))
-            .order_by(positions.block)
-        )
-        sizes = {number(row.account): int(row.size) for row in self._all(query)}
-        held = [(account, size) for account, size in sizes.items() if size]
-        return sorted(held, key=lambda each: -abs(each[1]))[:limit]
-
-    def tokens(self) -> list[int]:
-        """The contracts that emit events of the name Transfer."""
-        query = (
-            select(t.events.c.address)
-            .join(t.blocks, t.blocks.c.id == t.events.c.block)
-            .where(t.events.c.name == "Transfer", t.blocks.c.reorg.is_(None))
-            .distinct()
-        )
-        return sorted(number(row.address) for row in self._all(query))
+        return sorted(self.sizes(venue, market).items(), key=lambda each: -abs(each[1]))[:limit]
 
     def contracts(self, before: tuple[int, int] | None, limit: int) -> list[tuple[tuple[int, int], Known]]:
         """Contracts with their class, the newest first, each with its place in the list."""

@@ -29,7 +29,7 @@ def router(site: Site) -> APIRouter:
 
     @routes.get("/tokens")
     async def tokens(request: Request) -> Response:
-        addresses = await asyncio.to_thread(site.data.rows.tokens)
+        addresses = await explorer.tokens()
         views = await asyncio.gather(*(explorer.transfers(None, 1, token=address) for address in addresses))
         found = [(address, page.rows[0]) for address, page in zip(addresses, views, strict=True) if page.rows]
         supplies = await asyncio.gather(*(_supply(address) for address, _ in found))

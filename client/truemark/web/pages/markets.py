@@ -43,7 +43,7 @@ def router(site: Site) -> APIRouter:
         interest: list[Interest] = []
         holders: list[tuple[int, int]] = []
         if house is not None:
-            interest = await asyncio.to_thread(data.rows.open_interest, house, index)
+            interest = await asyncio.to_thread(data.rows.open_interest, house, index, first)
             holders = await asyncio.to_thread(data.rows.holders, house, index, _HOLDERS)
         now = next((each for each in venue.markets if each.index == index), None) if venue is not None else None
         if now is None and not timeline.marks:
