@@ -394,7 +394,7 @@ class Lookups:
         found: list[Any] = []
         with self.connect() as connection:
             while True:
-                query = select(func.min(column))
+                query = select(column).where(column.is_not(None)).order_by(column).limit(1)
                 if found:
                     query = query.where(column > found[-1])
                 value = connection.execute(query).scalar_one_or_none()
