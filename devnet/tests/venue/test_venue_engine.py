@@ -316,6 +316,21 @@ def test_a_replacement_that_is_refused_leaves_the_order_as_it_was() -> None:
         assert venue.by_client_id[ALICE, "a"] is first
 
 
+def test_a_replacement_is_held_to_what_a_new_order_is() -> None:
+    venue = engine(ALICE)
+    first, other = place(venue, ALICE, "buy", 5, 99), place(venue, ALICE, "buy", 5, 98, client_order_id="b")
+    # Even one that would keep the place.
+    with pytest.raises(Refused) as refused:
+        venue.replace(first, request(ALICE, "buy", 1, 99, client_order_id="b"), 81)
+    assert refused.value.code is ErrorCode.CLIENT_ID_TAKEN
+    venue.traders[ALICE].chain = ChainAccount(1, 10**12, 1, {})
+    with pytest.raises(Refused) as refused:
+        venue.replace(first, request(ALICE, "buy", 1, 99), 82)
+    assert refused.value.code is ErrorCode.WRONG_ACCOUNT_EPOCH
+    assert venue.by_client_id[ALICE, "b"] is other
+    assert (resting(venue), first.open) == ([first, other], 5 * LOT)
+
+
 # --- what the chain refuses
 
 
@@ -373,6 +388,8 @@ def test_a_settlement_that_a_rollback_erased_never_happened() -> None:
     venue.erased(match)
     assert (maker.filled, maker.state, taker.filled, taker.state) == (0, OrderState.CANCELLED, 0, OrderState.CANCELLED)
     assert match.state is FillState.REFUSED
+    # Nor does it count before the chain's word on the account is read again.
+    assert (venue.traders[ALICE].sizes, venue.traders[ALICE].cash, venue.traders[BOB].cash) == ({}, 10**12, 10**12)
 
 
 def test_self_trade_modes() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from dataclasses import asdict
 from decimal import Decimal
 from pathlib import Path
@@ -92,8 +93,27 @@ def test_a_fill_that_changed_has_a_new_seq(tmp_path: Path) -> None:
     assert (candle.trades, candle.open, candle.start) == (1, 98, NOW - NOW % 60)
 
 
+def test_a_log_is_one_venues_and_nothing_elses(tmp_path: Path) -> None:
+    path = tmp_path / "deeper" / "v.sqlite"
+    log = VenueLog(path, "here")
+    with pytest.raises(BadLog, match="another venue is at work"):
+        VenueLog(path, "here")
+    log.close()
+    VenueLog(path, "here").close()
+    other = tmp_path / "other.sqlite"
+    with sqlite3.connect(other) as db:
+        db.execute("CREATE TABLE diary (day TEXT)")
+    before = other.read_bytes()
+    text = tmp_path / "text"
+    text.write_text("nothing of the kind, and more than a few bytes of it")
+    for path in (other, text, tmp_path):
+        with pytest.raises(BadLog):
+            VenueLog(path, "here")
+    assert other.read_bytes() == before
+
+
 def test_a_log_is_of_one_deployment_and_keeps_what_was_sent(tmp_path: Path) -> None:
-    log = VenueLog(tmp_path / "v.sqlite", "here", durable=True)
+    log = VenueLog(tmp_path / "v.sqlite", "here")
     batch = Batch(1, 5, 77, {"nonce": "0x5"}, (1, 2))
     log.sending(batch)
     log.switch(ALICE, 12.5)

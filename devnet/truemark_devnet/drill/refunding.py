@@ -7,7 +7,7 @@ import asyncio
 import csv
 import io
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -212,8 +212,3 @@ def _desk() -> Iterator[tuple[str, list[str]]]:
         server.shutdown()
         server.server_close()
         thread.join()
-
-
-def summary(facts: Mapping[str, Any]) -> str:
-    """In a few words."""
-    return f"{facts['total']} USD to {facts['accounts']} accounts, {facts['tickets_closed']} tickets closed"

@@ -11,7 +11,7 @@ from typing import Any, Final
 import orjson
 
 from truemark_devnet.demo.charts import Line, Marker, line_chart
-from truemark_devnet.drill.script import BTC, ETH, PAXG, PRICES, SOL, true_price
+from truemark_devnet.drill.script import BTC, ETH, PAXG, SOL, true_price
 from truemark_devnet.drill.timeline import timeline
 from truemark_devnet.drill.verdict import Expectation
 
@@ -217,8 +217,3 @@ def _steps(record: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
                 f"until {clock} UTC of block time</summary><pre>{escape(content)}</pre></details>"
             )
     return "".join(blocks)
-
-
-def listed() -> tuple[str, ...]:
-    """The markets of the charts."""
-    return tuple(PRICES)

@@ -7,7 +7,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from truemark.units import from_size
 from truemark_keeper.recovery import STEPS
+
+from truemark_devnet.drill.script import PAXG, PRICES
 
 Facts = Mapping[str, Any]
 
@@ -45,7 +48,7 @@ _Rule = tuple[str, str, Callable[[Facts], tuple[bool, str]]]
 
 def _unguarded(parts: Mapping[str, Mapping[str, Facts]]) -> Iterator[_Rule]:
     steps = parts.get("unguarded", {})
-    yield "open", "PAXG is the thinnest market", lambda f: _thinnest(f)
+    yield "open", "PAXG is the thinnest market", _thinnest
     yield (
         "corrupted",
         "accounts were liquidated on what nobody should have believed",
@@ -240,11 +243,9 @@ def _guarded(parts: Mapping[str, Mapping[str, Facts]]) -> Iterator[_Rule]:
 
 
 def _thinnest(facts: Facts) -> tuple[bool, str]:
-    from truemark_devnet.drill.script import PAXG, PRICES
-
-    worth = {name: float(item["long"]) * float(PRICES[name]) for name, item in facts["open_interest"].items()}
+    worth = {name: from_size(item["long"]) * PRICES[name] for name, item in facts["open_interest"].items()}
     return min(worth, key=lambda name: worth[name]) == PAXG, ", ".join(
-        f"{name} {value / 1e8:,.0f} USD" for name, value in worth.items()
+        f"{name} {value:,.0f} USD" for name, value in worth.items()
     )
 
 

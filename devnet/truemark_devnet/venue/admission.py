@@ -52,6 +52,20 @@ def check_signed_fields(
     return index
 
 
+def trigger_price(request: PlaceRequest) -> int:
+    """1e-8 USD; 0: it does not wait.
+
+    Raises:
+        Refused: it is no price.
+    """
+    if request.trigger is None:
+        return 0
+    try:
+        return to_price(request.trigger.price)
+    except BadAmount as error:
+        raise Refused(ErrorCode.BAD_REQUEST, str(error), field="trigger.price") from error
+
+
 def check_instructions(request: PlaceRequest, order: LiveOrder) -> None:
     """
     Raises:
@@ -61,13 +75,8 @@ def check_instructions(request: PlaceRequest, order: LiveOrder) -> None:
         raise Refused(ErrorCode.CONTRADICTION, "a market order is immediate-or-cancel", field="time_in_force")
     if order.post_only and order.is_immediate:
         raise Refused(ErrorCode.CONTRADICTION, "post-only rests, this never does", field="time_in_force")
-    if request.trigger is not None:
-        if order.post_only:
-            raise Refused(ErrorCode.CONTRADICTION, "a triggered order takes, post-only does not", field="trigger")
-        try:
-            to_price(request.trigger.price)
-        except BadAmount as error:
-            raise Refused(ErrorCode.BAD_REQUEST, str(error), field="trigger.price") from error
+    if request.trigger is not None and order.post_only:
+        raise Refused(ErrorCode.CONTRADICTION, "a triggered order takes, post-only does not", field="trigger")
 
 
 def entry_refusal(order: LiveOrder, view: ChainView, terms: MarketTerms) -> None:

@@ -24,9 +24,6 @@ class BookSide:
         #: Orders by age.
         self._levels: dict[int, list[LiveOrder]] = {}
 
-    def __bool__(self) -> bool:
-        return bool(self._prices)
-
     @property
     def best(self) -> int | None:
         if not self._prices:
@@ -64,13 +61,6 @@ class BookSide:
             del self._prices[bisect_left(self._prices, order.price)]
         return True
 
-    def __contains__(self, order: LiveOrder) -> bool:
-        level = self._levels.get(order.price)
-        if level is None:
-            return False
-        at = bisect_left(level, order.number, key=_age)
-        return at < len(level) and level[at] is order
-
     def __iter__(self) -> Iterator[LiveOrder]:
         """Best first."""
         for price in reversed(self._prices) if self._is_bid else self._prices:
@@ -107,9 +97,6 @@ class Book:
 
     def remove(self, order: LiveOrder) -> bool:
         return self.side(order.is_buy).remove(order)
-
-    def __contains__(self, order: LiveOrder) -> bool:
-        return order in self.side(order.is_buy)
 
     def __iter__(self) -> Iterator[LiveOrder]:
         yield from self.bids

@@ -8,13 +8,6 @@ from dataclasses import dataclass
 from truemark.models import MarketStatus, Mode
 from truemark.risk import Tiers
 
-_RANK = {Mode.HALTED: 0, Mode.CANCEL_ONLY: 1, Mode.POST_ONLY: 2, Mode.FULL: 3}
-
-
-def rank(mode: Mode) -> int:
-    """A lower mode allows less."""
-    return _RANK[mode]
-
 
 @dataclass(frozen=True, slots=True)
 class MarketTerms:

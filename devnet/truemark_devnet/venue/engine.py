@@ -11,7 +11,7 @@ from truemark.gateway import FillState, OrderState
 from truemark.models import Mode
 from truemark.wire import ErrorCode, PlaceRequest, SelfTrade, TimeInForce, TriggerKind
 
-from truemark_devnet.venue.admission import check_instructions, check_signed_fields, entry_refusal
+from truemark_devnet.venue.admission import check_instructions, check_signed_fields, entry_refusal, trigger_price
 from truemark_devnet.venue.book import Book
 from truemark_devnet.venue.chainview import ChainAccount, ChainView, MarketTerms
 from truemark_devnet.venue.live import LiveOrder, Match, Refused, price_text, size_text
@@ -89,25 +89,9 @@ class Engine:
         Raises:
             Refused
         """
-        signed = request.signed
-        market = check_signed_fields(signed.order, self.venue, self.by_name, self.terms, self.view)
-        trader = self.traders[signed.order.account]
-        order = self._live(request, order_hash, market, self.last_number + 1)
-        check_instructions(request, order)
-        if signed.order.account_epoch != trader.chain.epoch:
-            raise Refused(
-                ErrorCode.WRONG_ACCOUNT_EPOCH,
-                f"it is of account epoch {signed.order.account_epoch}, the account is in {trader.chain.epoch}",
-            )
-        if request.client_order_id is not None:
-            known = self.by_client_id.get((order.account, request.client_order_id))
-            if known is not None:
-                raise Refused(
-                    ErrorCode.CLIENT_ID_TAKEN,
-                    f"{request.client_order_id} is order {known.order_hash:#x}",
-                    field="client_order_id",
-                    order_hash=known.order_hash,
-                )
+        order = self._live(request, order_hash)
+        trader = self.traders[order.account]
+        self._check_request(trader, request, order)
         if sum(map(len, trader.orders.values())) >= MOST_OPEN:
             raise Refused(ErrorCode.TOO_MANY_ORDERS, f"{MOST_OPEN} orders of the account are open")
         if order.trigger is not None:
@@ -174,8 +158,7 @@ class Engine:
         if signed.account != old.account:
             raise Refused(ErrorCode.CONTRADICTION, "it is of another account", field="replacement.signed.order.account")
         trader = self.traders[old.account]
-        market = check_signed_fields(signed, self.venue, self.by_name, self.terms, self.view)
-        new = self._live(request, order_hash, market, self.last_number + 1)
+        new = self._live(request, order_hash)
         same = (
             new.market == old.market
             and new.is_buy == old.is_buy
@@ -193,10 +176,9 @@ class Engine:
             del self.by_client_id[old.account, request.client_order_id]
         try:
             if same:
-                check_instructions(request, new)
+                self._check_request(trader, request, new)
                 self._check_entry(trader, new)
-                new.number = old.number
-                self._enter(new, numbered=True)
+                self._enter(new, old.number)
                 self._rest(new)
             else:
                 new = self.place(request, order_hash)
@@ -297,6 +279,8 @@ class Engine:
         match.state, match.reason = FillState.REFUSED, "erased by a rollback"
         self._changes.matches[match.number] = match
         for order in (match.maker, match.taker):
+            # The chain's word on the account may not contain it yet.
+            self.traders[order.account].unmatched(match)
             order.filled -= match.size
             if order.state is OrderState.FILLED:
                 order.state = OrderState.CANCELLED
@@ -326,11 +310,17 @@ class Engine:
 
     # --- taking orders
 
-    def _live(self, request: PlaceRequest, order_hash: int, market: int, number: int) -> LiveOrder:
+    def _live(self, request: PlaceRequest, order_hash: int) -> LiveOrder:
+        """Not numbered yet.
+
+        Raises:
+            Refused: the chain would settle no fill of it.
+        """
         order = request.signed.order
+        market = check_signed_fields(order, self.venue, self.by_name, self.terms, self.view)
         trigger = request.trigger
         return LiveOrder(
-            number=number,
+            number=0,
             order_hash=order_hash,
             signed=request.signed,
             market=market,
@@ -348,10 +338,31 @@ class Engine:
             updated_at=self.view.now,
             client_id=request.client_order_id,
             trigger=None if trigger is None else trigger.kind,
-            # The parsed price was checked by check_instructions to be whole.
-            trigger_price=0 if trigger is None else int(trigger.price.scaleb(8)),
+            trigger_price=trigger_price(request),
             open=order.size,
         )
+
+    def _check_request(self, trader: Trader, request: PlaceRequest, order: LiveOrder) -> None:
+        """
+        Raises:
+            Refused: its instructions contradict each other, its account epoch is over, or its name is taken.
+        """
+        check_instructions(request, order)
+        epoch = order.signed.order.account_epoch
+        if epoch != trader.chain.epoch:
+            raise Refused(
+                ErrorCode.WRONG_ACCOUNT_EPOCH,
+                f"it is of account epoch {epoch}, the account is in {trader.chain.epoch}",
+            )
+        if order.client_id is not None:
+            known = self.by_client_id.get((order.account, order.client_id))
+            if known is not None:
+                raise Refused(
+                    ErrorCode.CLIENT_ID_TAKEN,
+                    f"{order.client_id} is order {known.order_hash:#x}",
+                    field="client_order_id",
+                    order_hash=known.order_hash,
+                )
 
     def _check_entry(self, trader: Trader, order: LiveOrder) -> None:
         """
@@ -402,10 +413,11 @@ class Engine:
             found += size
         return min(found, limit)
 
-    def _enter(self, order: LiveOrder, *, numbered: bool = False) -> None:
-        if not numbered:
-            self.last_number += 1
-            order.number = self.last_number
+    def _enter(self, order: LiveOrder, number: int | None = None) -> None:
+        """`number`: of the order whose place it takes; by default behind all others."""
+        if number is None:
+            number = self.last_number = self.last_number + 1
+        order.number = number
         self.orders[order.order_hash] = order
         if order.client_id is not None:
             self.by_client_id[order.account, order.client_id] = order

@@ -1,7 +1,7 @@
 """The venue's memory on disk: what it acknowledged is committed before the answer goes out.
 
 SQLite with a write-ahead log: a commit survives the death of the process at any point (`synchronous=NORMAL`: a power
-cut may cost the last ones; `durable=True` asks for those too).
+cut may cost the last ones).
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import orjson
+from filelock import FileLock, Timeout
 from truemark.errors import TruemarkError
 from truemark.gateway import FillState, OrderState
 from truemark.wire import OrderKind, SelfTrade, TimeInForce, TriggerKind
@@ -52,7 +53,7 @@ CREATE TABLE switches (account BLOB PRIMARY KEY, deadline REAL NOT NULL) WITHOUT
 
 
 class BadLog(TruemarkError, ValueError):
-    """The log is another deployment's, or of another version."""
+    """The log is another deployment's, of another version, in use, or none at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,17 +87,36 @@ class VenueLog:
         identity: what tells this deployment from another one.
 
     Raises:
-        BadLog: the file is another one's.
+        BadLog: the file is another one's, or another venue is at work with it.
     """
 
-    def __init__(self, path: Path, identity: str, *, durable: bool = False) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._db = sqlite3.connect(path, isolation_level=None)
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
-        if not self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone():
-            self._db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
+    def __init__(self, path: Path, identity: str) -> None:
+        self._lock = FileLock(f"{path}.lock", timeout=0)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._lock.acquire()
+        except Timeout as error:
+            raise BadLog(f"another venue is at work with {path}") from error
+        except OSError as error:
+            raise BadLog(f"{path} cannot be a venue's log: {error}") from error
+        try:
+            self._db = sqlite3.connect(path, isolation_level=None)
+            self._begin(path, identity)
+        except BaseException as error:
+            self._lock.release()
+            if isinstance(error, sqlite3.Error):
+                raise BadLog(f"{path} is no venue's log: {error}") from error
+            raise
+
+    def _begin(self, path: Path, identity: str) -> None:
+        tables = {name for (name,) in self._db.execute("SELECT name FROM sqlite_master")}
+        if not tables:
+            self._db.executescript(f"PRAGMA journal_mode=WAL; BEGIN IMMEDIATE; {_SCHEMA}")
             self._db.executemany("INSERT INTO meta VALUES (?, ?)", [("version", str(VERSION)), ("identity", identity)])
+            self._db.execute("COMMIT")
+        elif not {"meta", "orders", "matches"} <= tables:
+            raise BadLog(f"{path} is no venue's log: it has other tables")
+        self._db.execute("PRAGMA synchronous=NORMAL")
         found = dict(self._db.execute("SELECT key, value FROM meta"))
         if found.get("version") != str(VERSION):
             raise BadLog(f"{path} is of version {found.get('version')}, this venue writes {VERSION}")
@@ -111,6 +131,7 @@ class VenueLog:
 
     def close(self) -> None:
         self._db.close()
+        self._lock.release()
 
     # --- writing
 
