@@ -314,7 +314,8 @@ def _number(request: Request, name: str, default: int, least: int, most: int) ->
     text = request.query_params.get(name)
     if text is None:
         return default
-    if not text.isascii() or not text.isdigit() or not least <= int(text) <= most:
+    # Python reads no more than some thousand digits.
+    if not text.isascii() or not text.isdigit() or len(text) > 20 or not least <= int(text) <= most:
         raise WireError(name, f"an integer from {least} to {most} is needed")
     return int(text)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from truemark.errors import TruemarkError
 from truemark.gateway import FillState, OrderState
@@ -47,6 +47,11 @@ class Refused(TruemarkError, ValueError):
     @property
     def code(self) -> ErrorCode:
         return self.problem.code
+
+    def name(self, order_hash: int) -> None:
+        """The order that was refused, unless another one is named."""
+        if self.problem.order_hash is None:
+            self.problem = replace(self.problem, order_hash=order_hash)
 
 
 @dataclass(eq=False, slots=True)

@@ -40,7 +40,7 @@ from truemark_devnet.venue.engine import Engine
 from truemark_devnet.venue.following import Follower, News
 from truemark_devnet.venue.live import LiveOrder, Match, Refused
 from truemark_devnet.venue.log import Batch, VenueLog
-from truemark_devnet.venue.settling import BATCH_SIZE, FillResult, Settler
+from truemark_devnet.venue.settling import BATCH_SIZE, FillResult, SettlementMismatch, Settler
 from truemark_devnet.venue.signatures import Verifier, order_hash
 from truemark_devnet.venue.streams import Hub
 
@@ -101,12 +101,20 @@ class Venue:
         self._following = asyncio.Lock()
         self._seen_at = 0.0
         self._died: Exception | None = None
+        #: Why the log did not take what changed: then nothing is done any more.
+        self._unwritten: Exception | None = None
+        #: News that is not taken in yet, because the node failed meanwhile.
+        self._news: News | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
     # --- life
 
     async def __aenter__(self) -> Self:
-        await self._begin()
+        try:
+            await self._begin()
+        except BaseException:
+            self.log.close()
+            raise
         for name, work in (("follow", self._follow), ("settle", self._settle), ("switches", self._watch_switches)):
             self._tasks.append(asyncio.create_task(self._guard(work), name=f"venue.{name}"))
         return self
@@ -143,8 +151,7 @@ class Venue:
         engine.last_match = self.log.last_match()
         self._engine = engine
         # What was sent and not written down comes first: it has the lower nonces.
-        for batch in self.log.batches():
-            await self._finish(batch)
+        await self._finish_batches()
         engine.see(news.view)
         await self._catch_up()
         self._commit()
@@ -171,6 +178,14 @@ class Venue:
         if time.monotonic() - self._seen_at > BLIND_AFTER:
             raise Refused(ErrorCode.UNAVAILABLE, "the node does not answer", retry_after=5)
 
+    def _check_written(self) -> None:
+        """
+        Raises:
+            Refused: the log takes nothing any more, so that not even a cancel would last.
+        """
+        if self._unwritten is not None:
+            raise Refused(ErrorCode.UNAVAILABLE, f"the venue stopped: {self._unwritten}")
+
     # --- orders
 
     async def place(self, account: int, request: PlaceRequest) -> tuple[LiveOrder, bool]:
@@ -185,7 +200,8 @@ class Venue:
         try:
             order = self.engine.place(request, hash_)
         except Refused as error:
-            raise self._with_hash(error, hash_) from None
+            error.name(hash_)
+            raise
         finally:
             # A refused order may have found others that expired or cannot stay.
             self._commit()
@@ -214,7 +230,8 @@ class Venue:
         try:
             new = self.engine.replace(order, request.replacement, hash_)
         except Refused as error:
-            raise self._with_hash(error, hash_) from None
+            error.name(hash_)
+            raise
         finally:
             self._commit()
         return new
@@ -224,6 +241,7 @@ class Venue:
         Raises:
             Refused: it ended already.
         """
+        self._check_written()
         if order.state.is_final:
             raise Refused(
                 ErrorCode.ORDER_ENDED, f"it is {order.state} already", reason=order.reason, order_hash=order.order_hash
@@ -237,6 +255,7 @@ class Venue:
         Raises:
             Refused: there is no such market.
         """
+        self._check_written()
         index = None if market is None else self.market_index(market)
         found = self.engine.cancel_all(account, index)
         self._commit()
@@ -275,11 +294,12 @@ class Venue:
         """
         if seconds and not 5 <= seconds <= DAY:
             raise Refused(ErrorCode.BAD_REQUEST, f"0, or from 5 to {DAY} seconds", field="seconds")
-        if seconds:
-            self._switches[account] = self.clock() + seconds
-        else:
+        deadline = self.clock() + seconds if seconds else None
+        self.log.switch(account, deadline)
+        if deadline is None:
             self._switches.pop(account, None)
-        self.log.switch(account, self._switches.get(account))
+        else:
+            self._switches[account] = deadline
         return self.switch_left(account)
 
     def switch_left(self, account: int) -> int | None:
@@ -362,17 +382,6 @@ class Venue:
                 except TruemarkError as error:
                     raise Refused(ErrorCode.UNAVAILABLE, f"the account cannot be read: {error}") from error
 
-    def _with_hash(self, error: Refused, hash_: int) -> Refused:
-        problem = error.problem
-        return Refused(
-            problem.code,
-            problem.message,
-            field=problem.field,
-            reason=problem.reason,
-            order_hash=problem.order_hash or hash_,
-            retry_after=problem.retry_after,
-        )
-
     # --- reading
 
     def market_index(self, name: str) -> int:
@@ -443,7 +452,15 @@ class Venue:
         changes = self.engine.take_changes()
         if not changes:
             return
-        seqs = self.log.write(changes)
+        if self._unwritten is not None:
+            raise self._unwritten
+        try:
+            seqs = self.log.write(changes)
+        except Exception as error:
+            # From here on the engine knows what its log does not: only a restart brings them together.
+            self._unwritten = self._died = error
+            self._idle.set()
+            raise
         if self.engine.matches:
             self._idle.clear()
             self._work.set()
@@ -508,13 +525,16 @@ class Venue:
 
     async def _catch_up(self) -> None:
         async with self._following:
-            news = await self.follower.news()
+            # The follower says everything once: what could not be taken in comes again.
+            if self._news is None:
+                self._news = await self.follower.news()
             self._seen_at = time.monotonic()
-            if news is None:
+            if self._news is None:
                 return
-            if news.rolled_back:
+            if self._news.rolled_back:
                 await self._take_back()
-            self._take(news)
+            self._take(self._news)
+            self._news = None
 
     def _take(self, news: News) -> None:
         engine = self.engine
@@ -541,14 +561,14 @@ class Venue:
 
     async def _take_back(self) -> None:
         """After a rollback: settlements whose transaction is in no block any more never happened."""
-        gone: dict[int, bool] = {}
-        for match in self.log.matches(self.engine.orders, state=FillState.SETTLED):
-            assert match.tx_hash is not None
-            if match.tx_hash not in gone:
-                gone[match.tx_hash] = not await self._settler.is_there(match.tx_hash)
-            if gone[match.tx_hash]:
+        settled = self.log.matches(self.engine.orders, state=FillState.SETTLED)
+        gone = {tx for tx in {match.tx_hash for match in settled} if tx and not await self._settler.is_there(tx)}
+        # All or nothing: a node that fails is asked again from the beginning.
+        for match in settled:
+            if match.tx_hash in gone:
                 log.warning("a settlement was erased by a rollback", extra={"match": match.number})
                 self.engine.erased(match)
+        self._commit()
 
     # --- settling
 
@@ -558,21 +578,27 @@ class Venue:
             if len(self.engine.matches) < self._batch_size:
                 await asyncio.sleep(self._linger)
             try:
+                # What an earlier round sent and did not see the end of comes first.
+                await self._finish_batches()
                 while self.engine.matches:
                     chosen = [self.engine.matches[number] for number in sorted(self.engine.matches)[: self._batch_size]]
                     await self._finish(await self._settler.sign(self.engine.view.epoch, chosen))
+            except SettlementMismatch:
+                raise
             except TruemarkError as error:
                 # Nothing was sent, or it is written down what was: the next round goes on from there.
                 log.warning("settling waits", extra={"error": str(error)})
                 await asyncio.sleep(self._poll)
-                for batch in self.log.batches():
-                    await self._finish(batch)
                 continue
             self._work.clear()
             if self.engine.matches:
                 self._work.set()
             else:
                 self._idle.set()
+
+    async def _finish_batches(self) -> None:
+        for batch in self.log.batches():
+            await self._finish(batch)
 
     async def _finish(self, batch: Batch) -> None:
         """Sends a batch until it is known what became of it, and takes that in."""
@@ -610,17 +636,11 @@ class Venue:
         # Whose fault a refusal was is judged by what the chain says after it. What settled and what was refused is
         # written together: a restart between them would ask the node for the same receipt again.
         try:
-            await self._look()
+            await self._catch_up()
         except TruemarkError as error:
             log.warning("a refusal is judged without the chain's newest word", extra={"error": str(error)})
         self.engine.refused(refused, self._faults(refused))
         self._commit()
-
-    async def _look(self) -> None:
-        async with self._following:
-            news = await self.follower.news()
-            if news is not None:
-                self._take(news)
 
     def _faults(self, refused: list[tuple[Match, str, int]]) -> dict[int, str]:
         """Orders that the chain would refuse whatever they meet."""
@@ -656,8 +676,9 @@ class Venue:
             now = self.clock()
             for account, deadline in list(self._switches.items()):
                 if deadline <= now:
-                    del self._switches[account]
-                    self.log.switch(account, None)
+                    # The orders first: killed in between it fires once more, and finds none.
                     self.engine.cancel_all(account, reason="the dead man's switch")
                     self._commit()
+                    del self._switches[account]
+                    self.log.switch(account, None)
             await asyncio.sleep(self._poll)

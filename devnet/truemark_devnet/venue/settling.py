@@ -73,12 +73,7 @@ class Settler:
         Raises:
             RpcError, NodeUnavailable: the node does not tell the nonce; nothing was done.
         """
-        nonce = int(
-            await self._rpc.call(
-                "starknet_getNonce", {"block_id": "latest", "contract_address": hex(self._wallet.address)}
-            ),
-            16,
-        )
+        nonce = await self._nonce()
         fees = default_policy(GAS_BASE + GAS_OF_FILL * len(matches)).first
         signed = self._wallet.sign([self.call(epoch, matches)], nonce, fees)
         self._last += 1
@@ -100,8 +95,8 @@ class Settler:
         return Call(self._venue, selector("settle"), self._abi.encode("settle", epoch, fills))
 
     async def land(self, batch: Batch, orders: Mapping[int, tuple[int, int]]) -> list[FillResult] | None:
-        """Sends a batch until it is known what became of it; None: its nonce was used by somebody else, nothing of it
-        will ever land.
+        """Sends a batch until it is known what became of it; None: its nonce was used by somebody else, or a rollback
+        took the chain back below it: nothing of it will land.
 
         Args:
             orders: match -> hashes of its maker and taker.
@@ -118,7 +113,7 @@ class Settler:
                 if receipt is not None:
                     return self._results(batch, receipt, orders)
                 if await self._displaced(batch):
-                    log.warning("the operator's nonce was used elsewhere", extra={"nonce": batch.nonce})
+                    log.warning("the operator's nonce is another one", extra={"nonce": batch.nonce})
                     return None
             except NodeUnavailable as error:
                 log.warning("the node does not answer", extra={"error": str(error)})
@@ -155,10 +150,12 @@ class Settler:
         return receipt if receipt.finality in FINAL and receipt.block_number is not None else None
 
     async def _displaced(self, batch: Batch) -> bool:
-        nonce = await self._rpc.call(
-            "starknet_getNonce", {"block_id": "latest", "contract_address": hex(self._wallet.address)}
-        )
-        return int(nonce, 16) > batch.nonce and await self._receipt(batch.tx_hash) is None
+        # It was signed with the newest nonce: a lower one means that blocks were erased.
+        return await self._nonce() != batch.nonce and await self._receipt(batch.tx_hash) is None
+
+    async def _nonce(self) -> int:
+        asked = {"block_id": "latest", "contract_address": hex(self._wallet.address)}
+        return int(await self._rpc.call("starknet_getNonce", asked), 16)
 
     async def is_there(self, tx_hash: int) -> bool:
         """Whether a settlement is in a block, as after a rollback it may not be any more."""

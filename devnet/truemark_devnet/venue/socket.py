@@ -36,20 +36,22 @@ async def serve_stream(socket: WebSocket, venue: Venue, sessions: Sessions, limi
     await socket.accept()
     reader = Reader()
     connection = _Connection(venue, sessions, reader)
+    # Not its id, which the next connection may have.
+    whose = object()
     writing = asyncio.create_task(_write(socket, reader), name="venue.stream.write")
     try:
         while True:
-            text = await socket.receive_text()
+            message = await socket.receive()
+            if message["type"] == "websocket.disconnect":
+                # It went; or it was closed by the writer as too slow.
+                return
             try:
-                limits.take(id(connection), REQUESTS)
+                limits.take(whose, REQUESTS)
             except RateLimited:
                 with suppress(RuntimeError):
                     await socket.close(CLOSE_RATE_LIMITED)
                 return
-            await connection.answer(text)
-    except (WebSocketDisconnect, RuntimeError):
-        # It went; or it was closed by the writer as too slow.
-        return
+            await connection.answer(message.get("text"))
     finally:
         venue.hub.leave(reader)
         writing.cancel()
@@ -73,10 +75,12 @@ class _Connection:
         self._reader = reader
         self._account: int | None = None
 
-    async def answer(self, text: str) -> None:
-        """Answers one request; the answer goes out before the snapshot that it brings."""
+    async def answer(self, text: str | None) -> None:
+        """Answers one request (None: it is no text); the answer goes out before the snapshot that it brings."""
         number: int | None = None
         try:
+            if text is None:
+                raise WireError("", "text is needed, not bytes")
             if len(text) > MOST_TEXT:
                 raise WireError("", f"more than {MOST_TEXT} characters")
             try:
