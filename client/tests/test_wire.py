@@ -14,6 +14,7 @@ from truemark.gateway import FillState, OrderState
 from truemark.orders import Order, Side, SignedOrder
 from truemark.signing import public_key, verify
 from truemark.snip12 import TypedData
+from truemark.units import decimal_text
 from truemark.wire import (
     BookView,
     Challenge,
@@ -39,7 +40,6 @@ from truemark.wire import (
     WireError,
     status_of,
 )
-from truemark.wire.codec import decimal_text
 
 FELTS = st.integers(1, PRIME - 1)
 ADDRESSES = st.integers(1, 2**251 - 1)

@@ -34,6 +34,13 @@ class MarketStatus(StrEnum):
     SETTLED = "Settled"
 
 
+class Source(StrEnum):
+    """Where money on L2 comes from."""
+
+    WALLET = "wallet"
+    MARGIN = "margin"
+
+
 class Destination(StrEnum):
     """Where a deposit goes."""
 

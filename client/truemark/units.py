@@ -103,6 +103,14 @@ def from_value(value: int) -> Decimal:
     return _from_unit(value, VALUE_DECIMALS)
 
 
+def decimal_text(amount: Decimal) -> str:
+    """Every digit, without exponent and without zeros at the end."""
+    text = f"{amount:f}"
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return "0" if text in ("-0", "") else text
+
+
 def _to_unit(name: str, amount: object, decimals: int, least: int, most: int) -> int:
     number = _decimal(name, amount)
     sign, digits, exponent = number.as_tuple()

@@ -22,7 +22,7 @@ from truemark.commands.common import (
 from truemark.deployment import Deployment, UnknownMarket
 from truemark.explorer import Explorer
 from truemark.risk import pending_funding
-from truemark.units import from_collateral, from_price, from_size, from_value
+from truemark.units import decimal_text, from_collateral, from_price, from_size, from_value
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,19 +122,19 @@ def _json(page: AccountPage) -> dict[str, Any]:
         "address": hex(page.address),
         "block": page.block,
         "mode": page.mode,
-        "collateral": _plain(page.collateral),
-        "pending_deposit": _plain(page.pending_deposit),
-        "value": _plain(page.value),
-        "initial": _plain(page.initial),
-        "maintenance": _plain(page.maintenance),
+        "collateral": decimal_text(page.collateral),
+        "pending_deposit": decimal_text(page.pending_deposit),
+        "value": decimal_text(page.value),
+        "initial": decimal_text(page.initial),
+        "maintenance": decimal_text(page.maintenance),
         "positions": [
             {
                 "market": line.market,
                 "status": line.status,
-                "size": _plain(line.size),
-                "mark": _plain(line.mark),
-                "value": _plain(line.value),
-                "pending_funding": _plain(line.pending_funding),
+                "size": decimal_text(line.size),
+                "mark": decimal_text(line.mark),
+                "value": decimal_text(line.value),
+                "pending_funding": decimal_text(line.pending_funding),
             }
             for line in page.positions
         ],
@@ -168,8 +168,8 @@ def _show(page: AccountPage) -> None:
     for line in page.positions:
         table.add_row(
             line.market,
-            _plain(line.size),
-            _plain(line.mark),
+            decimal_text(line.size),
+            decimal_text(line.mark),
             f"{line.value:,.2f}",
             f"{line.pending_funding:,.4f}",
             line.status,
@@ -177,15 +177,5 @@ def _show(page: AccountPage) -> None:
     out.print(table)
 
 
-def _ratio(page: AccountPage) -> str | None:
-    return f"{page.value / page.maintenance:.4f} (liquidated below 1)" if page.maintenance else None
-
-
 def _usd(amount: Decimal) -> str:
     return f"{amount:,.2f} USD"
-
-
-def _plain(amount: Decimal) -> str:
-    """Every digit, without exponent and without zeros at the end."""
-    text = f"{amount:f}"
-    return (text.rstrip("0").rstrip(".") or "0") if "." in text else text

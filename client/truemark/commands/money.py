@@ -8,28 +8,35 @@ from typing import Annotated, Any, Final
 import typer
 
 from truemark.commands import account as account_page
-from truemark.commands.common import DeploymentOption, JsonOption, console, grid, print_json
+from truemark.commands.common import JsonOption, console, grid, print_json
 from truemark.commands.traders import (
-    ETH_KEY,
-    EthKeyOption,
-    KeystoreOption,
     PasswordOption,
     YesOption,
     confirm,
-    open_trader,
+    hexadecimal,
+    open_owner,
+    opened_by,
     plain,
     show,
 )
+from truemark.errors import TruemarkError
+from truemark.models import Destination, Source
 
 _MOVEMENT: Final = ("id", "kind", "step", "says")
 _TRANSFER: Final = ("kind", "amount", "block", "tx_hash")
 _KEY: Final = ("public_key", "expiry")
 _REQUEST: Final = ("request_id", "shares", "claimable_at")
 
+KeyArgument = Annotated[int, typer.Argument(parser=hexadecimal, metavar="PUBLIC_KEY", help="Of the key, hexadecimal.")]
 AmountArgument = Annotated[str, typer.Argument(help="USD, at most six decimals.")]
 TimeoutOption = Annotated[
-    float, typer.Option("--timeout", help="Seconds to wait; what is not through then is resumed later.")
+    float, typer.Option("--timeout", min=0, help="Seconds to wait; what is not through then is resumed later.")
 ]
+SourceOption = Annotated[Source, typer.Option("--from", help="margin or wallet.")]
+
+
+class NotThrough(TruemarkError, RuntimeError):
+    """Of several movements some did not come to their end."""
 
 
 class AccountGroup(typer.core.TyperGroup):
@@ -88,229 +95,180 @@ def new(
     show({"keystore": str(keystore), "public_key": key.public_key}, ("keystore", "public_key"), as_json, empty="")
 
 
-def onboard(
-    deployment: DeploymentOption = None,
-    eth_key_env: EthKeyOption = ETH_KEY,
-    keystore: KeystoreOption = None,
-    password_env: PasswordOption = None,
-    as_json: JsonOption = False,
-) -> None:
+@opened_by(open_owner)
+def onboard(trader: Any, as_json: JsonOption = False) -> None:
     """Make the account ready: fees from the faucet if there is one, deployed, its trading key registered."""
-    with _trader(deployment, eth_key_env, keystore, password_env) as trader:
-        done = trader.onboard()
-    _record(done, as_json)
+    _record(trader.onboard(), as_json)
 
 
+@opened_by(open_owner)
 def faucet(
+    trader: Any,
     amount: Annotated[str, typer.Argument(help="Test USDC on L1.")] = "10000",
-    deployment: DeploymentOption = None,
-    eth_key_env: EthKeyOption = ETH_KEY,
     as_json: JsonOption = False,
 ) -> None:
     """Get ether and test USDC on L1, of a local deployment."""
-    with _trader(deployment, eth_key_env, None, None) as trader:
-        trader.faucet(amount)
-        _record(trader.balances(), as_json)
+    trader.faucet(amount)
+    _record(trader.balances(), as_json)
 
 
-def keys(
-    deployment: DeploymentOption = None,
-    eth_key_env: EthKeyOption = ETH_KEY,
-    keystore: KeystoreOption = None,
-    password_env: PasswordOption = None,
-    as_json: JsonOption = False,
-) -> None:
+@opened_by(open_owner)
+def keys(trader: Any, as_json: JsonOption = False) -> None:
     """Show the keys that can sign orders of the account now."""
-    with _trader(deployment, eth_key_env, keystore, password_env) as trader:
-        show(trader.trading_keys(), _KEY, as_json, empty="no trading key")
+    show(trader.trading_keys(), _KEY, as_json, empty="no trading key")
 
 
+@opened_by(open_owner)
 def register_key(
-    public_key: Annotated[str, typer.Argument(help="Of the key, hexadecimal.")],
-    days: Annotated[float, typer.Option(help="How long it signs.")] = 90,
+    trader: Any,
+    public_key: KeyArgument,
+    days: Annotated[float, typer.Option(min=0.001, max=36_500, help="How long it signs.")] = 90,
     yes: YesOption = False,
-    deployment: DeploymentOption = None,
-    eth_key_env: EthKeyOption = ETH_KEY,
-    keystore: KeystoreOption = None,
-    password_env: PasswordOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Let a key sign orders of the account."""
-    with _trader(deployment, eth_key_env, keystore, password_env) as trader:
-        confirm(f"let {public_key} sign orders for {days:g} days", yes)
-        made = trader.register_trading_key(_felt(public_key), lifetime=int(days * 86_400))
-    show(made, _KEY, as_json, empty="")
+    confirm(f"let {public_key:#x} sign orders for {days:g} days", yes)
+    show(trader.register_trading_key(public_key, lifetime=int(days * 86_400)), _KEY, as_json, empty="")
 
 
-def revoke_key(
-    public_key: Annotated[str, typer.Argument(help="Of the key, hexadecimal.")],
-    deployment: DeploymentOption = None,
-    eth_key_env: EthKeyOption = ETH_KEY,
-    keystore: KeystoreOption = None,
-    password_env: PasswordOption = None,
-    as_json: JsonOption = False,
-) -> None:
+@opened_by(open_owner)
+def revoke_key(trader: Any, public_key: KeyArgument, as_json: JsonOption = False) -> None:
     """End a trading key at once."""
-    with _trader(deployment, eth_key_env, keystore, password_env) as trader:
-        show({"tx_hash": trader.revoke_trading_key(_felt(public_key))}, ("tx_hash",), as_json, empty="")
+    show({"tx_hash": trader.revoke_trading_key(public_key)}, ("tx_hash",), as_json, empty="")
 
 
 # --- money
 
 
-def balances(
-    deployment: DeploymentOption = None,
-    eth_key_env: EthKeyOption = ETH_KEY,
-    keystore: KeystoreOption = None,
-    password_env: PasswordOption = None,
-    as_json: JsonOption = False,
-) -> None:
+@opened_by(open_owner)
+def balances(trader: Any, as_json: JsonOption = False) -> None:
     """Show where the account's money is."""
-    with _trader(deployment, eth_key_env, keystore, password_env) as trader:
-        _record(trader.balances(), as_json)
+    _record(trader.balances(), as_json)
 
 
+@opened_by(open_owner)
 def deposit(
+    trader: Any,
     amount: AmountArgument,
-    to: Annotated[str, typer.Option(help="margin, wallet or vault.")] = "margin",
+    to: Annotated[Destination, typer.Option(help="margin, wallet or vault.")] = Destination.MARGIN,
     timeout: TimeoutOption = 300,
     yes: YesOption = False,
-    deployment: DeploymentOption = None,
-    eth_key_env: EthKeyOption = ETH_KEY,
     as_json: JsonOption = False,
 ) -> None:
     """Bring USDC from L1 to the account."""
-    with _trader(deployment, eth_key_env, None, None) as trader:
-        confirm(f"deposit {amount} USD from L1 to the {to}", yes)
-        _run(trader.begin_deposit(amount, to), timeout, as_json)
+    confirm(f"deposit {amount} USD from L1 to the {to}", yes)
+    _finish(trader.begin_deposit(amount, to), timeout, as_json)
 
 
+@opened_by(open_owner)
 def withdraw(
+    trader: Any,
     amount: AmountArgument,
     to: Annotated[str | None, typer.Option(help="L1 address; by default the key's own.", show_default=False)] = None,
-    source: Annotated[str, typer.Option("--from", help="margin or wallet.")] = "margin",
+    source: SourceOption = Source.MARGIN,
     timeout: TimeoutOption = 300,
     yes: YesOption = False,
-    deployment: DeploymentOption = None,
-    eth_key_env: EthKeyOption = ETH_KEY,
     as_json: JsonOption = False,
 ) -> None:
     """Take USDC to L1 and have it paid there."""
-    if source not in ("margin", "wallet"):
-        raise typer.BadParameter(f"--from is margin or wallet, not {source}")
-    with _trader(deployment, eth_key_env, None, None) as trader:
-        confirm(f"withdraw {amount} USD to {to or 'the own address'} on L1", yes)
-        _run(trader.begin_withdrawal(amount, to, source), timeout, as_json)
+    confirm(f"withdraw {amount} USD to {to or 'the own address'} on L1", yes)
+    _finish(trader.begin_withdrawal(amount, to, source), timeout, as_json)
 
 
+@opened_by(open_owner)
 def movements(
+    trader: Any,
     every: Annotated[bool, typer.Option("--all", help="With those that are over.", show_default=False)] = False,
-    deployment: DeploymentOption = None,
-    eth_key_env: EthKeyOption = ETH_KEY,
-    keystore: KeystoreOption = None,
-    password_env: PasswordOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show money that is under way."""
-    with _trader(deployment, eth_key_env, keystore, password_env) as trader:
-        found = [_progress(flow) for flow in trader.movements(open_only=not every)]
+    found = [_progress(flow) for flow in trader.movements(open_only=not every)]
     show(found, _MOVEMENT, as_json, empty="nothing is under way")
 
 
+@opened_by(open_owner)
 def resume(
+    trader: Any,
     movement: Annotated[str | None, typer.Argument(help="Its id; by default all that are under way.")] = None,
     timeout: TimeoutOption = 300,
-    deployment: DeploymentOption = None,
-    eth_key_env: EthKeyOption = ETH_KEY,
-    keystore: KeystoreOption = None,
-    password_env: PasswordOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Take money that is under way to its end. Nothing moves twice."""
-    with _trader(deployment, eth_key_env, keystore, password_env) as trader:
-        flows = trader.movements() if movement is None else [trader.movement(movement)]
-        if not flows:
-            show([], _MOVEMENT, as_json, empty="nothing is under way")
-        for flow in flows:
-            _run(flow, timeout, as_json)
+    if movement is not None:
+        _finish(trader.movement(movement), timeout, as_json)
+        return
+    through, failures = [], []
+    for flow in trader.movements():
+        # One that has to wait, as shares in the vault's queue do for days, is no reason to leave the others.
+        try:
+            through.append(_run(flow, timeout, as_json))
+        except TruemarkError as error:
+            failures.append(error)
+    if as_json or not (through or failures):
+        show(through, _MOVEMENT, as_json, empty="nothing is under way")
+    if failures:
+        raise NotThrough("; ".join(str(error) for error in failures))
 
 
-def transfers(
-    deployment: DeploymentOption = None,
-    eth_key_env: EthKeyOption = ETH_KEY,
-    keystore: KeystoreOption = None,
-    password_env: PasswordOption = None,
-    as_json: JsonOption = False,
-) -> None:
+@opened_by(open_owner)
+def transfers(trader: Any, as_json: JsonOption = False) -> None:
     """Show money into and out of the margin account, out of the chain's events."""
-    with _trader(deployment, eth_key_env, keystore, password_env) as trader:
-        show(trader.transfers(), _TRANSFER, as_json, empty="no transfer")
+    show(trader.transfers(), _TRANSFER, as_json, empty="no transfer")
 
 
 # --- the vault
 
 
+@opened_by(open_owner)
 def vault_deposit(
+    trader: Any,
     amount: AmountArgument,
-    source: Annotated[str, typer.Option("--from", help="wallet or margin.")] = "margin",
+    source: SourceOption = Source.MARGIN,
     timeout: TimeoutOption = 300,
     yes: YesOption = False,
-    deployment: DeploymentOption = None,
-    eth_key_env: EthKeyOption = ETH_KEY,
-    keystore: KeystoreOption = None,
-    password_env: PasswordOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Buy shares of the vault."""
-    if source not in ("margin", "wallet"):
-        raise typer.BadParameter(f"--from is wallet or margin, not {source}")
-    with _trader(deployment, eth_key_env, keystore, password_env) as trader:
-        confirm(f"buy shares of the vault for {amount} USD", yes)
-        _run(trader.begin_vault_deposit(amount, source), timeout, as_json)
+    confirm(f"buy shares of the vault for {amount} USD", yes)
+    _finish(trader.begin_vault_deposit(amount, source), timeout, as_json)
 
 
+@opened_by(open_owner)
 def redeem(
+    trader: Any,
     shares: Annotated[str, typer.Argument(help="Shares of the vault.")],
     wait: Annotated[bool, typer.Option("--wait", help="Wait for the lock to end.", show_default=False)] = False,
     timeout: TimeoutOption = 300,
     yes: YesOption = False,
-    deployment: DeploymentOption = None,
-    eth_key_env: EthKeyOption = ETH_KEY,
-    keystore: KeystoreOption = None,
-    password_env: PasswordOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Lock shares for redemption; `truemark account resume` has them paid once the lock is over."""
     from truemark.trader import Step
 
-    with _trader(deployment, eth_key_env, keystore, password_env) as trader:
-        confirm(f"lock {shares} shares of the vault for redemption", yes)
-        flow = trader.begin_redemption(shares)
-        while not wait and not flow.finished and flow.step is not Step.LOCKED:
-            flow.advance()
-        if wait or flow.step is Step.FAILED:
-            _run(flow, timeout, as_json)
-        else:
-            show(_progress(flow), _MOVEMENT, as_json, empty="")
+    confirm(f"lock {shares} shares of the vault for redemption", yes)
+    flow = trader.begin_redemption(shares)
+    while not wait and not flow.finished and flow.step is not Step.LOCKED:
+        flow.advance()
+    if wait or flow.step is Step.FAILED:
+        _finish(flow, timeout, as_json)
+    else:
+        show(_progress(flow), _MOVEMENT, as_json, empty="")
 
 
-def redemptions(
-    deployment: DeploymentOption = None,
-    eth_key_env: EthKeyOption = ETH_KEY,
-    keystore: KeystoreOption = None,
-    password_env: PasswordOption = None,
-    as_json: JsonOption = False,
-) -> None:
+@opened_by(open_owner)
+def redemptions(trader: Any, as_json: JsonOption = False) -> None:
     """Show shares that wait for their lock or can be claimed."""
-    with _trader(deployment, eth_key_env, keystore, password_env) as trader:
-        show(trader.redemptions(), _REQUEST, as_json, empty="no redemption waits")
+    show(trader.redemptions(), _REQUEST, as_json, empty="no redemption waits")
 
 
-def _trader(deployment: Path | None, eth_key_env: str, keystore: Path | None, password_env: str | None) -> Any:
-    return open_trader(deployment, eth_key_env=eth_key_env, keystore=keystore, password_env=password_env)
+def _finish(flow: Any, timeout: float, as_json: bool) -> None:
+    found = _run(flow, timeout, as_json)
+    if as_json:
+        print_json(found)
 
 
-def _run(flow: Any, timeout: float, as_json: bool) -> None:
+def _run(flow: Any, timeout: float, as_json: bool) -> dict[str, Any]:
+    """Takes a movement to its end, and tells people of its steps; what it came to, for JSON."""
     out = console()
 
     def told(progress: Any) -> None:
@@ -318,8 +276,7 @@ def _run(flow: Any, timeout: float, as_json: bool) -> None:
             out.print(f"{progress.step}: {progress.says}", soft_wrap=True, markup=False)
 
     outcome = flow.run(timeout, told)
-    if as_json:
-        print_json({**_progress(flow), "outcome": plain(outcome)})
+    return {**_progress(flow), "outcome": plain(outcome)}
 
 
 def _progress(flow: Any) -> dict[str, Any]:
@@ -333,10 +290,3 @@ def _record(record: Any, as_json: bool) -> None:
         print_json(found)
     else:
         console().print(grid({name.replace("_", " "): value for name, value in found.items()}))
-
-
-def _felt(text: str) -> int:
-    try:
-        return int(text, 16)
-    except ValueError:
-        raise typer.BadParameter(f"{text!r} is not hexadecimal") from None

@@ -7,23 +7,22 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from truemark.commands.common import DeploymentOption, JsonOption, console, print_json
+from truemark.commands.common import JsonOption, console, print_json
 from truemark.commands.traders import (
-    ETH_KEY,
-    AccountOption,
-    EthKeyOption,
-    KeystoreOption,
+    Command,
     MarketArgument,
     MarketOption,
-    PasswordOption,
-    VenueOption,
     YesOption,
     confirm,
     open_trader,
     open_venue,
+    opened_by,
     plain,
     show,
 )
+from truemark.orders import Side
+from truemark.units import to_price
+from truemark.wire import Interval, TimeInForce, Trigger, TriggerKind
 
 _ORDER: Final = ("order_hash", "client_order_id", "market", "side", "size", "price", "state", "filled", "reason")
 _FILL: Final = ("market", "side", "size", "price", "fee", "funding", "state", "reason", "tx_hash")
@@ -31,33 +30,49 @@ _MARKET: Final = ("market", "status", "mark", "best_bid", "best_ask", "volume", 
 _CANDLE: Final = ("start", "open", "high", "low", "close", "volume", "trades")
 _POSITION: Final = ("market", "size", "mark", "value", "funding", "liquidation_price", "status")
 
+
+def _interval(text: str) -> Interval:
+    try:
+        return Interval(int(text))
+    except ValueError:
+        widths = ", ".join(str(int(width)) for width in Interval)
+        raise typer.BadParameter(f"{text!r} is no width of a candle, seconds: {widths}") from None
+
+
 OrderArgument = Annotated[str, typer.Argument(help="The order's hash (0x...) or its client order id.")]
+SizeArgument = Annotated[str, typer.Argument(help="In the base asset.")]
+PriceOption = Annotated[
+    str | None, typer.Option("--price", help="The limit, USD; without one at the market.", show_default=False)
+]
 
 
 def register(app: typer.Typer) -> None:
     group = typer.Typer(name="trade", help="Markets, orders, fills and positions at a venue.", no_args_is_help=True)
-    for command in (markets, book, candles, buy, sell, orders, modify, cancel, fills, positions, watch):
+    for command in (markets, book, candles):
+        group.command()(command)
+    group.command("buy", help="Buy: open or add to a long position, or reduce a short one.")(_placing(Side.BUY))
+    group.command("sell", help="Sell: open or add to a short position, or reduce a long one.")(_placing(Side.SELL))
+    for command in (orders, modify, cancel, fills, positions, watch):
         group.command()(command)
     group.command("cancel-all")(cancel_all)
     app.add_typer(group)
 
 
-def markets(deployment: DeploymentOption = None, venue: VenueOption = None, as_json: JsonOption = False) -> None:
+@opened_by(open_venue)
+def markets(client: Any, as_json: JsonOption = False) -> None:
     """Show every market: mark, best prices, steps."""
-    with open_venue(deployment, venue) as client:
-        show(client.markets(), _MARKET, as_json, empty="the venue lists no market")
+    show(client.markets(), _MARKET, as_json, empty="the venue lists no market")
 
 
+@opened_by(open_venue)
 def book(
+    client: Any,
     market: MarketArgument,
     depth: Annotated[int, typer.Option(min=1, help="Levels of each side.")] = 10,
-    deployment: DeploymentOption = None,
-    venue: VenueOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show a market's order book."""
-    with open_venue(deployment, venue) as client:
-        found = client.book(market, depth)
+    found = client.book(market, depth)
     if as_json:
         print_json(plain(found))
         return
@@ -66,107 +81,46 @@ def book(
     show(rows, ("side", "price", "size"), as_json, empty="the book is empty")
 
 
+@opened_by(open_venue)
 def candles(
+    client: Any,
     market: MarketArgument,
-    interval: Annotated[int, typer.Option(help="Seconds: 60, 300, 900, 3600 or 86400.")] = 3600,
-    deployment: DeploymentOption = None,
-    venue: VenueOption = None,
+    interval: Annotated[
+        Interval, typer.Option(parser=_interval, metavar="SECONDS", help="Seconds: 60, 300, 900, 3600 or 86400.")
+    ] = Interval.HOUR,
     as_json: JsonOption = False,
 ) -> None:
     """Show a market's candles, oldest first."""
-    with open_venue(deployment, venue) as client:
-        show(client.candles(market, interval), _CANDLE, as_json, empty="no trade yet")
+    show(client.candles(market, interval), _CANDLE, as_json, empty="no trade yet")
 
 
-SizeArgument = Annotated[str, typer.Argument(help="In the base asset.")]
-PriceOption = Annotated[
-    str | None, typer.Option("--price", help="The limit, USD; without one at the market.", show_default=False)
-]
-ReduceOption = Annotated[bool, typer.Option("--reduce-only", help="Never opens or adds.", show_default=False)]
-PostOption = Annotated[bool, typer.Option("--post-only", help="Never takes.", show_default=False)]
-ForceOption = Annotated[str, typer.Option("--time-in-force", help="gtc, ioc or fok.")]
-NameOption = Annotated[str | None, typer.Option("--client-order-id", help="Your own name of it.", show_default=False)]
-StopOption = Annotated[
-    str | None, typer.Option("--stop-loss", help="Wait until the mark is this far against it, USD.", show_default=False)
-]
-TakeOption = Annotated[
-    str | None, typer.Option("--take-profit", help="Wait until the mark is this far for it, USD.", show_default=False)
-]
+def _placing(side: Side) -> Command:
+    """The command that places an order of this side."""
 
-
-def buy(
-    market: MarketArgument,
-    size: SizeArgument,
-    price: PriceOption = None,
-    reduce_only: ReduceOption = False,
-    post_only: PostOption = False,
-    time_in_force: ForceOption = "gtc",
-    client_order_id: NameOption = None,
-    stop_loss: StopOption = None,
-    take_profit: TakeOption = None,
-    yes: YesOption = False,
-    deployment: DeploymentOption = None,
-    venue: VenueOption = None,
-    eth_key_env: EthKeyOption = ETH_KEY,
-    keystore: KeystoreOption = None,
-    password_env: PasswordOption = None,
-    account: AccountOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Buy: open or add to a long position, or reduce a short one."""
-    _place(**locals(), side="buy")
-
-
-def sell(
-    market: MarketArgument,
-    size: SizeArgument,
-    price: PriceOption = None,
-    reduce_only: ReduceOption = False,
-    post_only: PostOption = False,
-    time_in_force: ForceOption = "gtc",
-    client_order_id: NameOption = None,
-    stop_loss: StopOption = None,
-    take_profit: TakeOption = None,
-    yes: YesOption = False,
-    deployment: DeploymentOption = None,
-    venue: VenueOption = None,
-    eth_key_env: EthKeyOption = ETH_KEY,
-    keystore: KeystoreOption = None,
-    password_env: PasswordOption = None,
-    account: AccountOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Sell: open or add to a short position, or reduce a long one."""
-    _place(**locals(), side="sell")
-
-
-def _place(
-    *,
-    market: str,
-    side: str,
-    size: str,
-    price: str | None,
-    stop_loss: str | None,
-    take_profit: str | None,
-    yes: bool,
-    as_json: bool,
-    reduce_only: bool,
-    post_only: bool,
-    time_in_force: str,
-    client_order_id: str | None,
-    **key: Any,
-) -> None:
-    from truemark.units import to_price
-    from truemark.wire import Trigger, TriggerKind
-
-    if stop_loss is not None and take_profit is not None:
-        raise typer.BadParameter("one of --stop-loss and --take-profit")
-    kind, at = (TriggerKind.STOP_LOSS, stop_loss) if stop_loss is not None else (TriggerKind.TAKE_PROFIT, take_profit)
-    trigger = None
-    if at is not None:
-        to_price(at)
-        trigger = Trigger(kind=kind, price=Decimal(at))
-    with open_trader(**key) as trader:
+    @opened_by(open_trader)
+    def place(
+        trader: Any,
+        market: MarketArgument,
+        size: SizeArgument,
+        price: PriceOption = None,
+        reduce_only: Annotated[
+            bool, typer.Option("--reduce-only", help="Never opens or adds.", show_default=False)
+        ] = False,
+        post_only: Annotated[bool, typer.Option("--post-only", help="Never takes.", show_default=False)] = False,
+        time_in_force: Annotated[TimeInForce, typer.Option(help="gtc, ioc or fok.")] = TimeInForce.GTC,
+        client_order_id: Annotated[str | None, typer.Option(help="Your own name of it.", show_default=False)] = None,
+        stop_loss: Annotated[
+            str | None, typer.Option(help="Wait until the mark is this far against it, USD.", show_default=False)
+        ] = None,
+        take_profit: Annotated[
+            str | None, typer.Option(help="Wait until the mark is this far for it, USD.", show_default=False)
+        ] = None,
+        yes: YesOption = False,
+        as_json: JsonOption = False,
+    ) -> None:
+        if stop_loss is not None and take_profit is not None:
+            raise typer.BadParameter("one of --stop-loss and --take-profit")
+        trigger = _trigger(TriggerKind.STOP_LOSS, stop_loss) or _trigger(TriggerKind.TAKE_PROFIT, take_profit)
         confirm(f"{side} {size} {market} at {price or 'the market'}", yes)
         ack = trader.place(
             market,
@@ -181,127 +135,85 @@ def _place(
         )
         if ack.matched:
             ack = trader.settled(ack, timeout=60)
-    show(ack, _ORDER, as_json, empty="")
+        show(ack, _ORDER, as_json, empty="")
+
+    return place
 
 
-def orders(
-    market: MarketOption = None,
-    deployment: DeploymentOption = None,
-    venue: VenueOption = None,
-    eth_key_env: EthKeyOption = ETH_KEY,
-    keystore: KeystoreOption = None,
-    password_env: PasswordOption = None,
-    account: AccountOption = None,
-    as_json: JsonOption = False,
-) -> None:
+def _trigger(kind: TriggerKind, at: str | None) -> Trigger | None:
+    if at is None:
+        return None
+    to_price(at)
+    return Trigger(kind=kind, price=Decimal(at))
+
+
+@opened_by(open_trader)
+def orders(trader: Any, market: MarketOption = None, as_json: JsonOption = False) -> None:
     """Show open orders, newest first."""
-    with open_trader(
-        deployment, eth_key_env=eth_key_env, keystore=keystore, password_env=password_env, account=account, venue=venue
-    ) as trader:
-        show(trader.open_orders(market), _ORDER, as_json, empty="no open order")
+    show(trader.open_orders(market), _ORDER, as_json, empty="no open order")
 
 
+@opened_by(open_trader)
 def modify(
+    trader: Any,
     order: OrderArgument,
     size: Annotated[str | None, typer.Option(help="The whole size from now on.", show_default=False)] = None,
     price: PriceOption = None,
     yes: YesOption = False,
-    deployment: DeploymentOption = None,
-    venue: VenueOption = None,
-    eth_key_env: EthKeyOption = ETH_KEY,
-    keystore: KeystoreOption = None,
-    password_env: PasswordOption = None,
-    account: AccountOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Change what rests of an order."""
-    with open_trader(
-        deployment, eth_key_env=eth_key_env, keystore=keystore, password_env=password_env, account=account, venue=venue
-    ) as trader:
-        changed = {"size": size, "price": price}
-        confirm(f"change {order} to {', '.join(f'{name} {new}' for name, new in changed.items() if new)}", yes)
-        show(trader.modify(_named(order), size=size, price=price), _ORDER, as_json, empty="")
+    changed = {name: new for name, new in (("size", size), ("price", price)) if new is not None}
+    if not changed:
+        raise typer.BadParameter("nothing is to be changed: --size or --price says what")
+    confirm(f"change {order} to {', '.join(f'{name} {new}' for name, new in changed.items())}", yes)
+    show(trader.modify(_named(order), **changed), _ORDER, as_json, empty="")
 
 
+@opened_by(open_trader)
 def cancel(
+    trader: Any,
     order: OrderArgument,
     on_chain: Annotated[
         bool, typer.Option("--on-chain", help="End its signature on chain too: a transaction.", show_default=False)
     ] = False,
-    deployment: DeploymentOption = None,
-    venue: VenueOption = None,
-    eth_key_env: EthKeyOption = ETH_KEY,
-    keystore: KeystoreOption = None,
-    password_env: PasswordOption = None,
-    account: AccountOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Take what rests of an order off the book."""
-    with open_trader(
-        deployment, eth_key_env=eth_key_env, keystore=keystore, password_env=password_env, account=account, venue=venue
-    ) as trader:
-        show(trader.cancel(_named(order), on_chain=on_chain), _ORDER, as_json, empty="")
+    show(trader.cancel(_named(order), on_chain=on_chain), _ORDER, as_json, empty="")
 
 
-def cancel_all(
-    yes: YesOption = False,
-    deployment: DeploymentOption = None,
-    venue: VenueOption = None,
-    eth_key_env: EthKeyOption = ETH_KEY,
-    keystore: KeystoreOption = None,
-    password_env: PasswordOption = None,
-    as_json: JsonOption = False,
-) -> None:
+@opened_by(open_trader)
+def cancel_all(trader: Any, yes: YesOption = False, as_json: JsonOption = False) -> None:
     """End every order that this account has signed so far, on chain and at the venue, in every mode."""
-    with open_trader(
-        deployment, eth_key_env=eth_key_env, keystore=keystore, password_env=password_env, venue=venue
-    ) as trader:
-        confirm("end every order of this account by a transaction", yes)
-        show({"tx_hash": trader.cancel_all()}, ("tx_hash",), as_json, empty="")
+    confirm("end every order of this account by a transaction", yes)
+    show({"tx_hash": trader.cancel_all()}, ("tx_hash",), as_json, empty="")
 
 
-def fills(
-    deployment: DeploymentOption = None,
-    eth_key_env: EthKeyOption = ETH_KEY,
-    keystore: KeystoreOption = None,
-    password_env: PasswordOption = None,
-    account: AccountOption = None,
-    as_json: JsonOption = False,
-) -> None:
+@opened_by(open_trader)
+def fills(trader: Any, as_json: JsonOption = False) -> None:
     """Show the fills that the chain settled, oldest first, with fees and funding."""
-    with open_trader(
-        deployment, eth_key_env=eth_key_env, keystore=keystore, password_env=password_env, account=account
-    ) as trader:
-        show(trader.settled_fills(), _FILL, as_json, empty="no fill")
+    show(trader.settled_fills(), _FILL, as_json, empty="no fill")
 
 
-def positions(
-    deployment: DeploymentOption = None,
-    eth_key_env: EthKeyOption = ETH_KEY,
-    keystore: KeystoreOption = None,
-    password_env: PasswordOption = None,
-    account: AccountOption = None,
-    as_json: JsonOption = False,
-) -> None:
+@opened_by(open_trader)
+def positions(trader: Any, as_json: JsonOption = False) -> None:
     """Show open positions with funding and liquidation price."""
-    with open_trader(
-        deployment, eth_key_env=eth_key_env, keystore=keystore, password_env=password_env, account=account
-    ) as trader:
-        show(trader.positions(), _POSITION, as_json, empty="no open position")
+    show(trader.positions(), _POSITION, as_json, empty="no open position")
 
 
+@opened_by(open_venue)
 def watch(
+    client: Any,
     market: MarketArgument,
     count: Annotated[int, typer.Option(min=0, help="End after so many changes; 0: never.")] = 0,
-    deployment: DeploymentOption = None,
-    venue: VenueOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Follow a market's best prices until Ctrl-C. Gaps are shown, never hidden."""
     from truemark.venue import Disconnected, Gap, LiveBook
 
     live, seen = LiveBook(market), 0
-    with open_venue(deployment, venue) as client, client.stream() as stream:
+    with client.stream() as stream:
         stream.subscribe("book", market)
         for event in stream:
             if isinstance(event, Disconnected | Gap):
@@ -324,9 +236,7 @@ def _line(values: dict[str, Any], as_json: bool) -> None:
 
 def _named(order: str) -> int | str:
     """A hash or a client order id."""
-    if order[:2].lower() == "0x":
-        try:
-            return int(order, 16)
-        except ValueError:
-            return order
-    return order
+    try:
+        return int(order, 16) if order[:2].lower() == "0x" else order
+    except ValueError:
+        return order

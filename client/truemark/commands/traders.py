@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import fields, is_dataclass
 from decimal import Decimal
 from enum import StrEnum
+from functools import wraps
+from inspect import Signature, signature
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -15,10 +18,21 @@ import typer
 from rich.table import Table
 
 from truemark import deployment as manifest
-from truemark.commands.common import console, print_json
+from truemark.commands.common import DeploymentOption, console, print_json
 from truemark.errors import TruemarkError
+from truemark.units import decimal_text
 
 JOURNAL: Final = "movements.sqlite3"
+ETH_KEY: Final = "TRUEMARK_ETH_KEY"
+
+
+def hexadecimal(text: str) -> int:
+    """An address or a key, as an argument of a command is read."""
+    try:
+        return int(text, 16)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not hexadecimal") from None
+
 
 EthKeyOption = Annotated[
     str,
@@ -45,9 +59,11 @@ PasswordOption = Annotated[
     ),
 ]
 AccountOption = Annotated[
-    str | None,
+    int | None,
     typer.Option(
         "--account",
+        parser=hexadecimal,
+        metavar="ADDRESS",
         help="The account's address, where the key is only a trading key of it.",
         show_default=False,
     ),
@@ -62,7 +78,6 @@ VenueOption = Annotated[
     ),
 ]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before it costs money.", show_default=False)]
-ETH_KEY: Final = "TRUEMARK_ETH_KEY"
 
 
 class NoKeyGiven(TruemarkError, ValueError):
@@ -91,14 +106,36 @@ MarketOption = Annotated[
 ]
 
 
+Command = Callable[..., None]
+
+
+def opened_by(opener: Callable[..., AbstractContextManager[Any]]) -> Callable[[Command], Command]:
+    """A command that works with what `opener` opens: it is given that as its first argument, and it has the opener's
+    parameters as options behind its own. So each option is declared once, where it is used."""
+
+    def given(command: Command) -> Command:
+        options = signature(opener, eval_str=True).parameters
+        _, *own = signature(command, eval_str=True).parameters.values()
+
+        @wraps(command)
+        def run(**values: Any) -> None:
+            with opener(**{name: values.pop(name) for name in options}) as opened:
+                command(opened, **values)
+
+        # What Typer reads the options from.
+        run.__signature__ = Signature([*own, *options.values()])  # type: ignore[attr-defined]
+        return run
+
+    return given
+
+
 def open_trader(
-    deployment: Path | None,
-    *,
-    eth_key_env: str = ETH_KEY,
-    keystore: Path | None = None,
-    password_env: str | None = None,
-    account: str | None = None,
-    venue: str | None = None,
+    deployment: DeploymentOption = None,
+    venue: VenueOption = None,
+    eth_key_env: EthKeyOption = ETH_KEY,
+    keystore: KeystoreOption = None,
+    password_env: PasswordOption = None,
+    account: AccountOption = None,
 ) -> Any:
     """A connected Trader; it is a context manager.
 
@@ -112,27 +149,39 @@ def open_trader(
     from truemark.trader import Trader
 
     found = manifest.find(deployment)
-    eth_key = os.environ.get(eth_key_env)
-    l1 = None
+    eth_key = os.environ.get(eth_key_env) or None
     if keystore is not None:
         source = KeySource(keystore=keystore, password_env=password_env)
         key: Any = source.load(lambda prompt: str(typer.prompt(prompt, hide_input=True, err=True)))
-        l1 = eth_key
-    elif eth_key:
-        key, l1 = LocalEthSigner(eth_key), eth_key
+    elif eth_key is not None:
+        key = LocalEthSigner(eth_key)
     else:
         raise NoKeyGiven(f"no key: set ${eth_key_env}, or name a keystore with --keystore")
-    return Trader.connect(
-        found,
-        key,
-        l1=l1,
-        account=None if account is None else int(account, 16),
-        venue=venue,
-        journal=manifest.home() / JOURNAL,
-    )
+    return Trader.connect(found, key, l1=eth_key, account=account, venue=venue, journal=manifest.home() / JOURNAL)
 
 
-def open_venue(deployment: Path | None, venue: str | None) -> Any:
+@contextmanager
+def open_owner(
+    deployment: DeploymentOption = None,
+    eth_key_env: EthKeyOption = ETH_KEY,
+    keystore: KeystoreOption = None,
+    password_env: PasswordOption = None,
+) -> Iterator[Any]:
+    """As open_trader, of the account that the key owns.
+
+    Raises:
+        NoKeyGiven: also if the command needs a key on L1 and there is only that of L2.
+    """
+    from truemark.trader import NoL1
+
+    with open_trader(deployment, None, eth_key_env, keystore, password_env) as trader:
+        try:
+            yield trader
+        except NoL1:
+            raise NoKeyGiven(f"no key for L1: set ${eth_key_env} as well, which signs and pays there") from None
+
+
+def open_venue(deployment: DeploymentOption = None, venue: VenueOption = None) -> Any:
     """A VenueClient without a key; it is a context manager.
 
     Raises:
@@ -178,8 +227,7 @@ def plain(value: Any, name: str = "") -> Any:
             item.name: plain(getattr(value, item.name), item.name) for item in fields(value) if item.name not in _HIDDEN
         }
     if isinstance(value, Decimal):
-        text = f"{value:f}"
-        return (text.rstrip("0").rstrip(".") or "0") if "." in text else text
+        return decimal_text(value)
     if isinstance(value, bool | None | str):
         return str(value) if isinstance(value, StrEnum) else value
     if isinstance(value, int):

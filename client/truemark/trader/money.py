@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
 from truemark.errors import TruemarkError
 from truemark.l1_records import L1Deposit, checked_l1_address, money
-from truemark.models import Destination, RedemptionClaim, RedemptionRequest, Transfer, VaultDeposit, Withdrawal
+from truemark.models import (
+    Destination,
+    RedemptionClaim,
+    RedemptionRequest,
+    Source,
+    Transfer,
+    VaultDeposit,
+    Withdrawal,
+)
 from truemark.refunds import RefundClaim
 from truemark.trader.amounts import from_shares, to_shares
 from truemark.trader.handles import DepositHandle, WithdrawalHandle, registered_withdrawals, withdrawal_of
 from truemark.trader.session import Session
 from truemark.trader.venue import event_of
 from truemark.units import Amount, from_collateral
-
-#: Where money on L2 comes from.
-Source = Literal["wallet", "margin"]
 
 
 class NothingClaimable(TruemarkError, RuntimeError):
@@ -127,16 +131,17 @@ class MoneyMixin(Session):
 
     # --- the vault
 
-    async def vault_deposit(self, amount: Amount, source: Source = "wallet") -> VaultDeposit:
+    async def vault_deposit(self, amount: Amount, source: Source | str = Source.WALLET) -> VaultDeposit:
         """Buys shares of the vault with money of the L2 wallet or of the margin account, in one transaction.
 
         Raises:
             BadAmount
+            ValueError: the source is neither "wallet" nor "margin".
             TransactionReverted: with the contract's reason, e.g. 'VAULT: closed', 'MARGIN: below initial'.
         """
         units = money(amount)
         vault = self._venue.vault
-        calls = [await self._venue.to_wallet(units)] if source == "margin" else []
+        calls = await self._venue.into_wallet(source, units)
         calls += [self._venue.approve(vault.address, units), vault.call("deposit", units, self.address)]
         receipt = await self._account.execute(calls)
         said = event_of(receipt.events, vault, "Deposit")
@@ -194,20 +199,20 @@ class MoneyMixin(Session):
     # --- out
 
     async def withdraw(
-        self, amount: Amount, recipient: str | None = None, source: Source = "margin"
+        self, amount: Amount, recipient: str | None = None, source: Source | str = Source.MARGIN
     ) -> WithdrawalHandle:
         """From the margin account (or the L2 wallet) to L1 in one transaction; the handle's `claim()` has it paid there
         to `recipient`, by default this trader's own L1 address.
 
         Raises:
             BadAmount: not above 0, or finer than 1e-6.
-            ValueError: the recipient is no L1 address.
+            ValueError: the recipient is no L1 address, or the source neither "wallet" nor "margin".
             TransactionReverted: with the contract's reason, e.g. 'MARGIN: below initial'.
         """
         units = money(amount)
         to = checked_l1_address(recipient) if recipient is not None else self.l1.address
         bridge = self._venue.bridge
-        calls = [await self._venue.to_wallet(units)] if source == "margin" else []
+        calls = await self._venue.into_wallet(source, units)
         calls.append(bridge.call("withdraw", await bridge.read("epoch"), int(to, 16), units))
         receipt = await self._account.execute(calls)
         registered = withdrawal_of(event_of(receipt.events, bridge, "WithdrawalRegistered"))

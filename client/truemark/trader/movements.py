@@ -7,13 +7,12 @@ from typing import Any
 
 from truemark.felt import hex_of
 from truemark.l1_records import checked_l1_address, money
-from truemark.models import Destination
+from truemark.models import Destination, Source
 from truemark.trader.amounts import from_shares, to_shares
 from truemark.trader.flows import (
     DepositFlow,
     Desk,
     Flow,
-    Journal,
     Kind,
     Record,
     RedemptionFlow,
@@ -21,7 +20,6 @@ from truemark.trader.flows import (
     VaultDepositFlow,
     WithdrawalFlow,
 )
-from truemark.trader.money import Source
 from truemark.trader.session import Session
 from truemark.units import Amount, from_collateral
 
@@ -46,31 +44,39 @@ class MovementsMixin(Session):
 
         Raises:
             BadAmount: not above 0, or finer than 1e-6.
+            ValueError: `to` is another place.
             NoJournal, NoL1
         """
         desk = self._desk()
+        # Before anything is written: who has no key on L1 cannot deposit.
         _ = desk.l1.address
         return self._begin(desk, Kind.DEPOSIT, amount=_usd(amount), to=Destination(to).value)
 
-    async def begin_withdrawal(self, amount: Amount, recipient: str | None = None, source: Source = "margin") -> Flow:
+    async def begin_withdrawal(
+        self, amount: Amount, recipient: str | None = None, source: Source | str = Source.MARGIN
+    ) -> Flow:
         """From the margin account (or the L2 wallet) to `recipient` on L1, by default this trader's own L1 address.
 
         Raises:
             BadAmount: not above 0, or finer than 1e-6.
             BadL1Address: the recipient is none.
+            ValueError: the source is neither "wallet" nor "margin".
             NoJournal, NoL1
         """
         desk = self._desk()
-        to = checked_l1_address(recipient) if recipient is not None else desk.l1.address
-        return self._begin(desk, Kind.WITHDRAWAL, amount=_usd(amount), recipient=to, source=source)
+        # Whoever it is for, this trader's key on L1 has it paid there.
+        own = desk.l1.address
+        to = own if recipient is None else checked_l1_address(recipient)
+        return self._begin(desk, Kind.WITHDRAWAL, amount=_usd(amount), recipient=to, source=Source(source).value)
 
-    async def begin_vault_deposit(self, amount: Amount, source: Source = "wallet") -> Flow:
+    async def begin_vault_deposit(self, amount: Amount, source: Source | str = Source.WALLET) -> Flow:
         """Shares of the vault for money of the L2 wallet or of the margin account.
 
         Raises:
             BadAmount, NoJournal
+            ValueError: the source is neither "wallet" nor "margin".
         """
-        return self._begin(self._desk(), Kind.VAULT_DEPOSIT, amount=_usd(amount), source=source)
+        return self._begin(self._desk(), Kind.VAULT_DEPOSIT, amount=_usd(amount), source=Source(source).value)
 
     async def begin_redemption(self, shares: Amount) -> Flow:
         """Shares of the vault into the queue and, once their lock is over, their money into the L2 wallet.
@@ -87,9 +93,9 @@ class MovementsMixin(Session):
         Raises:
             NoJournal
         """
-        desk, journal = self._desk(), self.journal
-        found = journal.records(self._place(), self.address, open_only=open_only)
-        return [_FLOWS[record.kind](desk, journal, record) for record in found]
+        desk = self._desk()
+        found = self.journal.records(self._place(), self.address, open_only=open_only)
+        return [self._flow(desk, record) for record in found]
 
     async def movement(self, flow_id: str) -> Flow:
         """
@@ -106,8 +112,7 @@ class MovementsMixin(Session):
         return self._flow(desk, self.journal.begin(kind, self._place(), self.address, data))
 
     def _flow(self, desk: Desk, record: Record) -> Flow:
-        journal: Journal = self.journal
-        return _FLOWS[record.kind](desk, journal, record)
+        return _FLOWS[record.kind](desk, self.journal, record)
 
     def _place(self) -> str:
         return f"{self.deployment.name} {hex_of(self.deployment.l2_chain_id)} {self.deployment.address('Bridge'):#x}"

@@ -13,12 +13,12 @@ from truemark.deployment import Deployment
 from truemark.gateway import OrderGateway
 from truemark.keys import EthSigner, StarkSigner
 from truemark.l1_records import L1Deposit
-from truemark.models import Destination, Withdrawal
+from truemark.models import Destination, Source, Withdrawal
 from truemark.trader.flows import Flow, Journal, Progress, Record, Step
 from truemark.trader.handles import DepositHandle, WithdrawalHandle
 from truemark.trader.history import HistoryMixin
 from truemark.trader.market_data import MarketDataMixin
-from truemark.trader.money import MoneyMixin, Source
+from truemark.trader.money import MoneyMixin
 from truemark.trader.movements import MovementsMixin
 from truemark.trader.onboarding import OnboardingMixin
 from truemark.trader.reading import ReadingMixin
@@ -282,7 +282,9 @@ class Trader(SyncTwin[AsyncTrader]):
         """As AsyncTrader.resume_deposit."""
         return SyncDeposit(self._twin.resume_deposit(deposit))
 
-    def withdraw(self, amount: Amount, recipient: str | None = None, source: Source = "margin") -> SyncWithdrawal:
+    def withdraw(
+        self, amount: Amount, recipient: str | None = None, source: Source | str = Source.MARGIN
+    ) -> SyncWithdrawal:
         """As AsyncTrader.withdraw."""
         return SyncWithdrawal(PORTAL.run(self._twin.withdraw(amount, recipient, source)))
 
@@ -294,11 +296,13 @@ class Trader(SyncTwin[AsyncTrader]):
         """As AsyncTrader.begin_deposit."""
         return SyncFlow(PORTAL.run(self._twin.begin_deposit(amount, to)))
 
-    def begin_withdrawal(self, amount: Amount, recipient: str | None = None, source: Source = "margin") -> SyncFlow:
+    def begin_withdrawal(
+        self, amount: Amount, recipient: str | None = None, source: Source | str = Source.MARGIN
+    ) -> SyncFlow:
         """As AsyncTrader.begin_withdrawal."""
         return SyncFlow(PORTAL.run(self._twin.begin_withdrawal(amount, recipient, source)))
 
-    def begin_vault_deposit(self, amount: Amount, source: Source = "wallet") -> SyncFlow:
+    def begin_vault_deposit(self, amount: Amount, source: Source | str = Source.WALLET) -> SyncFlow:
         """As AsyncTrader.begin_vault_deposit."""
         return SyncFlow(PORTAL.run(self._twin.begin_vault_deposit(amount, source)))
 

@@ -13,7 +13,7 @@ from truemark.contract import Contract
 from truemark.deployment import Deployment
 from truemark.errors import TruemarkError
 from truemark.felt import short_string_text
-from truemark.models import Mark, MarketStatus
+from truemark.models import Mark, MarketStatus, Source
 from truemark.receipt import RawEvent
 from truemark.risk import NO_TIER, Holding, MarginTier, Tiers, pending_funding
 from truemark.rpc import AsyncRpc
@@ -139,6 +139,15 @@ class Venue:
     async def to_wallet(self, units: int) -> Call:
         """From the caller's margin account to its wallet; 1e-6 USD."""
         return self.clearinghouse.call("withdraw", await self.clearinghouse.read("epoch"), units)
+
+    async def into_wallet(self, source: Source | str, units: int) -> list[Call]:
+        """What brings `units` (1e-6 USD) of a source into the caller's wallet, where contracts take them; nothing if
+        they are there.
+
+        Raises:
+            ValueError: there is no such source.
+        """
+        return [await self.to_wallet(units)] if Source(source) is Source.MARGIN else []
 
     async def book(self, address: int) -> AccountBook:
         """What an account has, all read at one block."""

@@ -15,6 +15,7 @@ from typing import Any, Final, Self
 
 from truemark.errors import TruemarkError
 from truemark.felt import PRIME, hex_of
+from truemark.units import decimal_text
 
 _DECIMAL: Final = re.compile(r"-?(0|[1-9][0-9]{0,39})(\.[0-9]{1,24})?", re.ASCII)
 _INTEGER: Final = re.compile(r"0|[1-9][0-9]{0,38}", re.ASCII)
@@ -176,14 +177,6 @@ def amount(*, positive: bool = False, signed: bool = False) -> Codec:
         return number
 
     return Codec(parse, decimal_text, lambda _: {"type": "string", "pattern": f"^{_DECIMAL.pattern}$"})
-
-
-def decimal_text(value: Decimal) -> str:
-    """Without exponent and trailing zeros."""
-    text = f"{value:f}"
-    if "." in text:
-        text = text.rstrip("0").rstrip(".")
-    return "0" if text in ("-0", "") else text
 
 
 def digits(most: int) -> Codec:

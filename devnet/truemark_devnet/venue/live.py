@@ -7,9 +7,8 @@ from dataclasses import dataclass, replace
 from truemark.errors import TruemarkError
 from truemark.gateway import FillState, OrderState
 from truemark.orders import SignedOrder
-from truemark.units import from_price, from_size
+from truemark.units import decimal_text, from_price, from_size
 from truemark.wire import ErrorCode, OrderKind, Problem, SelfTrade, TimeInForce, TriggerKind
-from truemark.wire.codec import decimal_text
 
 
 def size_text(size: int) -> str:

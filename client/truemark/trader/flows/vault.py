@@ -35,7 +35,7 @@ class VaultDepositFlow(Flow):
         data, desk = self._record.data, self._desk
         units = to_collateral(data["amount"])
         vault = desk.venue.vault
-        calls = [await desk.venue.to_wallet(units)] if data["source"] == "margin" else []
+        calls = await desk.venue.into_wallet(data["source"], units)
         calls += [desk.venue.approve(vault.address, units), vault.call("deposit", units, desk.address)]
         await self._send(calls, Step.SIGNED)
 

@@ -36,7 +36,7 @@ class WithdrawalFlow(Flow):
         data, desk = self._record.data, self._desk
         units = to_collateral(data["amount"])
         bridge = desk.venue.bridge
-        calls = [await desk.venue.to_wallet(units)] if data["source"] == "margin" else []
+        calls = await desk.venue.into_wallet(data["source"], units)
         calls.append(bridge.call("withdraw", await bridge.read("epoch"), int(data["recipient"], 16), units))
         await self._send(calls, Step.SIGNED)
 
