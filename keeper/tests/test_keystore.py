@@ -58,6 +58,11 @@ def test_a_file_is_never_overwritten(keystore: Path) -> None:
         save(keystore, KEY, PASSWORD)
 
 
+def test_a_file_that_cannot_be_made_is_named(keystore: Path) -> None:
+    with pytest.raises(BadKeystore, match="cannot be made"):
+        save(keystore / "key.json", KEY, PASSWORD)
+
+
 def test_an_empty_password_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadKeystore, match="empty password"):
         save(tmp_path / "key.json", KEY, "")
@@ -70,8 +75,14 @@ def test_an_empty_password_is_refused(tmp_path: Path) -> None:
         (None, "cannot be read"),
         ("{", "not a keystore"),
         ("[]", "not a keystore"),
-        ('{"crypto": {}, "version": 3}', "damaged"),
-        ('{"crypto": {"kdf": "none"}, "version": 9}', "damaged"),
+        ('{"crypto": {}, "version": 3}', "damaged: KeyError"),
+        ('{"crypto": {"kdf": "none"}, "version": 3}', "Unsupported key derivation function: none"),
+        (
+            '{"crypto": {"kdf": "pbkdf2", "kdfparams": {"salt": "", "dklen": 32, "prf": "md5"}}, "version": 3}',
+            "damaged",
+        ),
+        ('{"crypto": {"kdf": "none"}, "version": 9}', "version 9; versions 3 and 4 can be read"),
+        ('{"crypto": {"kdf": "none"}}', "version None"),
     ],
 )
 def test_what_is_no_keystore_is_named(tmp_path: Path, content: str | None, reason: str) -> None:

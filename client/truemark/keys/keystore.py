@@ -7,9 +7,14 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from truemark.errors import TruemarkError
 from truemark.keys.stark import StarkKey
+
+
+#: Of the file format: those that eth-keyfile decrypts.
+_VERSIONS: Final = (3, 4)
 
 
 class BadKeystore(TruemarkError, ValueError):
@@ -75,13 +80,18 @@ def load_secret(path: Path, password: str) -> bytes:
         raise BadKeystore(f"{path}: not a keystore: {error}") from error
     if not isinstance(content, dict) or "crypto" not in content:
         raise BadKeystore(f"{path}: not a keystore")
+    if content.get("version") not in _VERSIONS:
+        raise BadKeystore(f"{path}: a keystore of version {content.get('version')!r}; versions 3 and 4 can be read")
     try:
         return bytes(decode_keyfile_json(content, password))
     except ValueError as error:
-        if "MAC" in str(error):
+        # "MAC mismatch" of version 3, "Checksum mismatch" of version 4.
+        if "mismatch" in str(error):
             raise BadKeystore(f"{path}: another password") from None
         raise BadKeystore(f"{path}: damaged: {error}") from error
-    except (KeyError, TypeError, NotImplementedError) as error:
+    except (KeyError, TypeError, AssertionError) as error:
+        # A field that is missing; an unknown key derivation, which eth-keyfile tells by a TypeError; a pbkdf2 that is
+        # not by HMAC, which it asserts.
         raise BadKeystore(f"{path}: damaged: {error!r}") from error
 
 
@@ -89,7 +99,7 @@ def save(path: Path, key: StarkKey, password: str) -> None:
     """Encrypts a key into a new file that only its owner can read.
 
     Raises:
-        BadKeystore: an empty password, or the file exists already.
+        BadKeystore: an empty password, or the file exists already or cannot be made.
     """
     from eth_keyfile.keyfile import create_keyfile_json
 
@@ -98,11 +108,13 @@ def save(path: Path, key: StarkKey, password: str) -> None:
     content = dict(create_keyfile_json(key.reveal().to_bytes(32, "big"), password, kdf="scrypt"))
     # An Ethereum address of a STARK key means nothing.
     content.pop("address", None)
-    path.parent.mkdir(parents=True, exist_ok=True)
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        raise BadKeystore(f"{path} exists; a keystore is not overwritten") from None
+    except OSError as error:
+        if path.exists():
+            raise BadKeystore(f"{path} exists; a keystore is not overwritten") from None
+        raise BadKeystore(f"{path} cannot be made: {error.strerror}") from error
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         json.dump(content, file)
 
