@@ -217,6 +217,17 @@ async def test_as_a_gateway_it_answers_as_every_gateway_does(venue: Any, client:
         await client.cancel_all(5)
 
 
+@pytest.mark.parametrize("name", ["", "../orders", "a/b", "a?b", "a b", "x" * 37])
+async def test_a_name_that_no_order_can_have_is_asked_for_nowhere(venue: Any, client: Any, name: str) -> None:
+    await client.place(request(client_order_id="stays"))
+    asked = len(venue.requests)
+    for call in (client.cancel_order(name), client.view(name), client.modify(name, ModifyRequest(size=Decimal(1)))):
+        with pytest.raises(ValueError, match="client_order_id"):
+            await call
+    assert len(venue.requests) == asked
+    assert (await client.view("stays")).state is OrderState.OPEN
+
+
 async def test_waiting_for_settlement_gives_up_in_time(venue: Any, client: Any) -> None:
     view = await client.place(request())
     venue.change(view, open=Decimal(0), matched=view.size, state=OrderState.MATCHED)

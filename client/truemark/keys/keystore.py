@@ -12,7 +12,6 @@ from typing import Final
 from truemark.errors import TruemarkError
 from truemark.keys.stark import StarkKey
 
-
 #: Of the file format: those that eth-keyfile decrypts.
 _VERSIONS: Final = (3, 4)
 

@@ -28,6 +28,7 @@ from truemark.wire import (
     CancelRequest,
     CandleList,
     CandleView,
+    ErrorCode,
     FillList,
     FillView,
     Interval,
@@ -46,6 +47,7 @@ from truemark.wire import (
     VenueView,
     paths,
 )
+from truemark.wire.codec import CLIENT_ID
 
 #: Orders and fills of one page.
 PAGE: Final = 500
@@ -199,6 +201,7 @@ class AsyncVenueClient:
         """Changes an order, by hash or client order id. It is sent once: a second replacement would be another one.
 
         Raises:
+            ValueError: no order can have that client order id; nothing was sent. So in the methods below.
             OrderUnknown, OrderEnded, Rejected
             NoAnswer: what became of it is not known: ask for the order.
         """
@@ -336,7 +339,7 @@ class AsyncVenueClient:
             return await once(token)
         except NotAuthorized as error:
             # A venue that was started anew knows no tokens. It did nothing, so this can be sent once more.
-            if error.code != "UNAUTHORIZED":
+            if error.code is not ErrorCode.UNAUTHORIZED:
                 raise
         return await once(await login.token(stale=token))
 
@@ -367,7 +370,8 @@ class AsyncVenueClient:
 
 def _path_of(order: OrderAck | int | str) -> str:
     if isinstance(order, str):
-        return paths.CLIENT_ORDER.format(order)
+        # Checked: with slashes and dots in it, another path than that of an order would be asked.
+        return paths.CLIENT_ORDER.format(CLIENT_ID.parse(order, "client_order_id", True))
     return paths.ORDER.format(hex_of(order if isinstance(order, int) else order.order_hash))
 
 
