@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from truemark.curve import is_on_curve
 from truemark.gateway import OrderRejected, OrderState
 from truemark.keys import LocalEthSigner, StarkKey
 from truemark.keys.wallet_double import WalletDouble
@@ -44,7 +45,7 @@ async def test_a_trading_key_signs_until_it_expires_or_is_revoked(house: House) 
         with pytest.raises(ValueError, match="must be above 0"):
             await alice.register_trading_key(lifetime=0)
         with pytest.raises(ValueError, match="no point of the curve"):
-            await alice.register_trading_key(next(x for x in range(5, 50) if not _on_curve(x)))
+            await alice.register_trading_key(next(x for x in range(5, 50) if not is_on_curve(x)))
 
 
 async def test_the_account_of_a_device_is_that_of_its_key(house: House) -> None:
@@ -59,9 +60,3 @@ async def test_the_account_of_a_device_is_that_of_its_key(house: House) -> None:
         onboarded = await other.onboard(key_lifetime=1_000)
         assert (onboarded.deployed, onboarded.registered) == (False, True)
         assert StarkKey(9).public_key in [key.public_key for key in await other.trading_keys()]
-
-
-def _on_curve(x: int) -> bool:
-    from truemark.curve import is_on_curve
-
-    return is_on_curve(x)

@@ -8,7 +8,6 @@ import os
 import random
 import shutil
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +16,9 @@ from truemark import signing
 from truemark.felt import short_string
 from truemark.keys import LocalEthSigner, StarkKey, account_address, derive, grind_key
 from truemark.keys.derivation import typed_data
-from truemark.orders import Order
-from truemark.units import U16_MAX, U32_MAX, U64_MAX
 from truemark.wire import Challenge
+
+from tests.example_orders import example_orders
 
 pytestmark = pytest.mark.deep
 
@@ -71,64 +70,9 @@ def answers(library: Path, asked: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def orders(count: int) -> list[Order]:
-    rng = random.Random(8)
-    least = Order(
-        venue=1,
-        account=1,
-        epoch=0,
-        account_epoch=0,
-        market="A",
-        is_buy=False,
-        size=0,
-        limit_price=0,
-        max_fee_bps=0,
-        reduce_only=False,
-        post_only=False,
-        expiry=0,
-        salt=0,
-    )
-    most = replace(
-        least,
-        venue=2**251 - 257,
-        account=2**251 - 257,
-        epoch=U64_MAX,
-        account_epoch=U32_MAX,
-        market="Z" * 31,
-        is_buy=True,
-        size=U64_MAX,
-        limit_price=U64_MAX,
-        max_fee_bps=U16_MAX,
-        reduce_only=True,
-        post_only=True,
-        expiry=U64_MAX,
-        salt=2**251,
-    )
-    drawn = [
-        replace(
-            least,
-            venue=rng.getrandbits(250) + 1,
-            account=rng.getrandbits(250) + 1,
-            epoch=rng.getrandbits(rng.randint(1, 64)),
-            account_epoch=rng.getrandbits(32),
-            market=rng.choice(["BTC-USD-PERP", "1000PEPE-USD-PERP"]),
-            is_buy=rng.random() < 0.5,
-            size=rng.getrandbits(rng.randint(1, 64)),
-            limit_price=rng.getrandbits(64),
-            max_fee_bps=rng.getrandbits(10),
-            reduce_only=rng.random() < 0.5,
-            post_only=rng.random() < 0.5,
-            expiry=rng.getrandbits(40),
-            salt=rng.getrandbits(251),
-        )
-        for _ in range(count)
-    ]
-    return [least, most, *drawn]
-
-
 def test_orders_keys_addresses_and_signatures_are_those_of_the_javascript_library(library: Path) -> None:
     rng = random.Random(2)
-    made = [(order, chain) for chain in CHAINS for order in orders(200)]
+    made = [(order, chain) for chain in CHAINS for order in example_orders(200, seed=8)]
     challenges = [
         Challenge(venue=rng.getrandbits(250), account=rng.getrandbits(250), nonce=rng.getrandbits(251), expiry=expiry)
         for expiry in (0, 1_768_773_600, 2**53 - 1)

@@ -136,6 +136,8 @@ class Session:
             await contracts.check_chain()
         except BaseException:
             await rpc.aclose()
+            if bridge is not None and bridge is not l1:
+                await bridge.aclose()
             raise
         if account is None:
             owner, address = stark, account_address(stark.public_key, deployment.account_class_hash)
