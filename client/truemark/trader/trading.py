@@ -332,7 +332,12 @@ class TradingMixin(Session):
 
     async def cancel_all(self) -> int:
         """Ends every order that this account has signed so far, on chain, in every mode of the venue, and takes them
-        off the gateway's book if there is a gateway; the transaction's hash."""
+        off the gateway's book if there is a gateway; the transaction's hash.
+
+        Raises:
+            NoAccountKey: only the account's own key can do it on chain; what rested at the gateway is off its book.
+            TransactionReverted, TransactionRefused, NodeUnavailable
+        """
         if self._gateway is not None:
             await self._gateway.cancel_all(self.address)
         receipt = await self._account.execute(self._venue.clearinghouse.call("cancel_all"))
