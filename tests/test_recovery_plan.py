@@ -144,9 +144,20 @@ async def test_a_plan_counts_what_would_be_erased(house: House, tmp_path: Path) 
 
 
 async def test_a_plan_of_somebody_else_is_refused(house: House, tmp_path: Path) -> None:
-    stranger = StarkKey.random()
-    for account, said in ((0x1234, "no operator"), (house.roles["admin"].address, "is signed with the key")):
-        report = await sign_report({"block": 1}, account, stranger)
+    stranger, admin = StarkKey.random(), house.roles["admin"].address
+    plan = {
+        "block": 1,
+        "venue": house.deployment.name,
+        "chain_id": hex(house.deployment.l2_chain_id),
+        "clearinghouse": hex(house.deployment.address("Clearinghouse")),
+    }
+    for account, content, said in (
+        (0x1234, plan, "no operator"),
+        (admin, plan, "is signed with the key"),
+        (admin, plan | {"chain_id": "0x1"}, "another venue"),
+        (admin, {"block": 1}, "no plan"),
+    ):
+        report = await sign_report(content, account, stranger)
         report.save(tmp_path / "plan.json")
         with pytest.raises(BadSignature, match=said):
             await check_plan(tmp_path / "plan.json", None, house.deployment)

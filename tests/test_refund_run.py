@@ -23,6 +23,7 @@ from truemark_keeper.recovery.refund import (
     survey,
     write_statements,
 )
+from truemark_keeper.recovery.refund.history import BadHistory, block_at
 
 from tests.house import BTC, PRICES, House
 from tests.test_waterfall import MAX_PRICE, MAX_SIZE, both, conserved, fall_to, open_position
@@ -81,6 +82,11 @@ async def test_every_account_ends_where_it_would_have_been(house: House, tmp_pat
         with Index.open(tmp_path / "index.sqlite") as index:
             await Follower(house.rpc, index, house.deployment, first_block=first).backfill()
             found = survey(index, house.deployment, rules, own, tmp_path)
+            assert block_at(index, found.valuation) == found.last_block
+            earlier = block_at(index, found.valuation - 1)
+            assert index.block(earlier).timestamp < found.valuation <= index.block(earlier + 1).timestamp
+            with pytest.raises(BadHistory, match="no block up to"):
+                block_at(index, index.block(first).timestamp - 1)
         (judged,) = found.judged
         assert (judged.finding, judged.taking.account) == (Finding.WRONG, alice.address)
         funding = await funding_at(house.rpc, house.deployment)

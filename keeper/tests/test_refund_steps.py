@@ -140,7 +140,8 @@ def filled(path: Path, found: Survey, **change: str) -> None:
 
 def test_a_person_approves_and_rejects(found: Survey, tmp_path: Path) -> None:
     losses = losses_of(found, VENUE, example().price, {})
-    table, page = write_review(found, VENUE, tmp_path, losses)
+    table, page, kept = write_review(found, VENUE, tmp_path, losses)
+    assert kept is None
     assert "at the independent 100 it has" in page.read_text()
     with pytest.raises(BadDecisions, match="was found wrong and is not decided"):
         read_decisions(table, found)
@@ -156,9 +157,45 @@ def test_a_person_approves_and_rejects(found: Survey, tmp_path: Path) -> None:
         filled(table, found, **change)
         with pytest.raises(BadDecisions, match=said):
             read_decisions(table, found)
+    table.unlink()
     write_review(found, VENUE, tmp_path, losses)
     filled(table, found, decision="reject", note="its own fault")
     assert approved(read_decisions(table, found)) == []
+
+
+def test_a_review_that_is_written_again_keeps_what_was_decided(found: Survey, tmp_path: Path) -> None:
+    table, *_ = write_review(found, VENUE, tmp_path)
+    filled(table, found, note="seen")
+    decided = read_decisions(table, found)
+    _, _, kept = write_review(found, VENUE, tmp_path)
+    assert read_decisions(table, found) == decided
+    # The person's program ends lines in another way, so even the same is kept.
+    assert kept is not None
+    assert write_review(found, VENUE, tmp_path)[2] is None
+    # What is found in another way is decided again; the table before is not lost.
+    first = found.wrong[0]
+    judged = tuple(replace(item, reason="at another price") if item is first else item for item in found.judged)
+    changed = replace(found, judged=judged)
+    *_, before = write_review(changed, VENUE, tmp_path)
+    assert before is not None
+    assert read_decisions(before, found) == decided
+    with pytest.raises(BadDecisions, match=f"{first.taking.id} was found wrong and is not decided"):
+        read_decisions(table, changed)
+
+
+def test_a_table_as_spreadsheets_write_it(found: Survey, tmp_path: Path) -> None:
+    table, *_ = write_review(found, VENUE, tmp_path)
+    filled(table, found)
+    decided = read_decisions(table, found)
+    table.write_bytes(b"\xef\xbb\xbf" + table.read_bytes())
+    assert read_decisions(table, found) == decided
+    table.write_text(table.read_text("utf-8-sig").replace(",", ";"))
+    with pytest.raises(BadDecisions, match="parted by commas"):
+        read_decisions(table, found)
+    for bad in (b"\xff\xfe", b'id,decision,by,note\n"' + b"x" * 200_000):
+        table.write_bytes(bad)
+        with pytest.raises(BadDecisions, match=r"review\.csv"):
+            read_decisions(table, found)
 
 
 def test_a_survey_goes_on_on_another_day(found: Survey, tmp_path: Path) -> None:
@@ -184,6 +221,11 @@ def test_a_list_that_was_changed_is_refused(pay: PayList, tmp_path: Path) -> Non
     path = tmp_path / "refunds.json"
     pay.save(path)
     assert PayList.load(path, VENUE).tree.root == pay.tree.root
+    assert pay.save(path) is None
+    other = replace(pay, title="another list")
+    kept = other.save(path)
+    assert kept is not None
+    assert PayList.load(kept, VENUE).to_json() == pay.to_json()
     raw = json.loads(path.read_text())
     raw["refunds"][0]["amount"] = "1"
     path.write_text(json.dumps(raw))
@@ -283,7 +325,16 @@ async def test_what_the_receiver_refuses_is_not_written_down(pay: PayList, tmp_p
 
 @pytest.mark.parametrize(
     "url",
-    ["http://example.org/x", "ftp://127.0.0.1/x", "https:///x", "http://127.0.0.1.example.org/", "https://a:b@x.org/"],
+    [
+        "http://[::1",
+        "https://x.org:port/",
+        "https://x.org:99999/",
+        "http://example.org/x",
+        "ftp://127.0.0.1/x",
+        "https:///x",
+        "http://127.0.0.1.example.org/",
+        "https://a:b@x.org/",
+    ],
 )
 def test_nothing_is_sent_in_the_clear(url: str) -> None:
     with pytest.raises(WebhookRefused):

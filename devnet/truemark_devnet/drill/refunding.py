@@ -103,7 +103,7 @@ def _pay_list(venue: Venue, folder: Path, *, first: int, last: int) -> tuple[Pay
     price = outside_prices(venue, fall_at + 3_600, fall_at).at
     with Index.open(venue.memory.folder / venue.part / INDEX, venue.deployment) as index:
         found = survey(index, venue.deployment, rules, price, folder)
-        table, _ = write_review(found, venue.deployment, folder)
+        table, *_ = write_review(found, venue.deployment, folder)
         _decide(table, {item.taking.id for item in found.wrong})
         decisions = read_decisions(table, found)
         owed = refunds(found, venue.deployment, approved(decisions), price)

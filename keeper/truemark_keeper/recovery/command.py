@@ -139,12 +139,15 @@ def plan(
     from truemark.commands.index import opened
 
     from truemark_keeper.recovery.impact import impact_of
+    from truemark_keeper.recovery.page import usd
     from truemark_keeper.recovery.plan_files import check_plan, write_plan
     from truemark_keeper.recovery.prices import PriceHistory
 
     console = Console()
     if (block is None) is (verify is None):
         raise typer.BadParameter("give either a block or --verify FILE")
+    if out.suffix == ".html":
+        raise typer.BadParameter(f"--out is the JSON file, the page beside it is called {out} already")
     if verify is not None:
         found = asyncio.run(check_plan(verify, key, None if key else manifest.find(deployment)))
         content = found.content
@@ -168,7 +171,7 @@ def plan(
         highlight=False,
     )
     console.print(
-        f"refunds without one: {place.total / 10**6:,.2f} USD to {place.accounts} accounts; read {page}",
+        f"refunds without one: {usd(place.total)} USD to {place.accounts} accounts; read {page}",
         highlight=False,
     )
 

@@ -46,13 +46,16 @@ async def write_plan(
 
 async def check_plan(path: Path, key: str | None, deployment: Deployment | None) -> SignedReport:
     """The plan, if its signature is good and of that key; without a key, of the account that it names, which must be
-    one of the venue's operators.
+    one of the venue's operators, and the plan one of this venue.
 
     Raises:
         BadSignature: it is not.
         ContractError, RpcError, NodeUnavailable: the node does not say what the account's key is.
     """
     found = SignedReport.load(path)
+    of = tuple(found.content.get(name) for name in ("block", "venue", "chain_id", "clearinghouse"))
+    if None in of:
+        raise BadSignature(f"{path}: what was signed is no plan of a rollback")
     if key is not None:
         try:
             wanted = int(key, 16)
@@ -62,6 +65,8 @@ async def check_plan(path: Path, key: str | None, deployment: Deployment | None)
         assert deployment is not None
         if found.account not in deployment.operators.values():
             raise BadSignature(f"{path} is signed by {found.account:#x}, which is no operator of {deployment.name}")
+        if of[2:] != (hex(deployment.l2_chain_id), hex(deployment.address("Clearinghouse"))):
+            raise BadSignature(f"{path} is the plan of another venue than {deployment.name}")
         async with AsyncRpc(deployment.l2_rpc) as rpc:
             wanted = await public_key_of(rpc, found.account)
     if found.public_key != wanted:

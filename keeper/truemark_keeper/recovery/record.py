@@ -3,14 +3,14 @@ short."""
 
 from __future__ import annotations
 
-import os
-import tempfile
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Final
 
 import orjson
 from truemark.errors import TruemarkError
+
+from truemark_keeper.atomic import write_whole
 
 VERSION: Final = 1
 
@@ -44,21 +44,8 @@ class RollbackRecord:
 
     def save(self, path: Path) -> None:
         """Replaces the file whole: a crash leaves the old or the new one."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        content = orjson.dumps(
-            {"version": VERSION, **asdict(self), "clearinghouse": hex(self.clearinghouse)},
-            option=orjson.OPT_INDENT_2,
-        )
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            written = Path(file.name)
-            try:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            except BaseException:
-                written.unlink(missing_ok=True)
-                raise
-        written.replace(path)
+        content = {"version": VERSION, **asdict(self), "clearinghouse": hex(self.clearinghouse)}
+        write_whole(path, orjson.dumps(content, option=orjson.OPT_INDENT_2))
 
     @classmethod
     def load(cls, path: Path) -> RollbackRecord | None:

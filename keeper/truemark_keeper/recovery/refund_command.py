@@ -76,6 +76,7 @@ def compute(
     from truemark_keeper.recovery.prices import PriceHistory, ReplayedPrices
     from truemark_keeper.recovery.refund import Position, RefundRules, survey, write_review
     from truemark_keeper.recovery.refund.folder import Folder, save_survey
+    from truemark_keeper.recovery.refund.history import block_at
     from truemark_keeper.recovery.refund.review import losses_of
 
     venue, said, files = manifest.find(deployment), RefundRules.load(rules), Folder(folder)
@@ -84,18 +85,18 @@ def compute(
     prices = PriceHistory.load(history) if history is not None else ReplayedPrices.load(cast("Path", replay))
     with opened(database, venue) as index:
         found = survey(index, venue, said, prices.at, folder)
-    funding: dict[int, int] = {}
-    if said.position is Position.RESTORED:
-        funding = asyncio.run(_funding(rpc or venue.l2_rpc, venue, found.last_block))
+        valued = block_at(index, found.valuation) if said.position is Position.RESTORED else None
+    funding = {} if valued is None else asyncio.run(_funding(rpc or venue.l2_rpc, venue, valued))
     at = {name: prices.at(name, found.valuation) for name in venue.markets}
     save_survey(found, files.survey, funding, at)
-    table, page = write_review(found, venue, folder, losses_of(found, venue, prices.at, funding))
+    table, page, kept = write_review(found, venue, folder, losses_of(found, venue, prices.at, funding))
     console = Console()
     console.print(
         f"{len(found.judged)} positions were taken up to block {found.last_block}, {len(found.wrong)} of them "
         "would not have been at the independent price",
         highlight=False,
     )
+    _say_kept(console, kept)
     console.print(f"read {page}, decide in {table}, then `truemark recovery refund approve`", highlight=False)
 
 
@@ -134,8 +135,9 @@ def approve(
     made = read_decisions(decisions or files.review, saved.survey)
     found = refunds(saved.survey, venue, approved(made), saved.price, funding=saved.funding, backend=backend)
     pay = PayList.of(found, venue)
-    pay.save(files.pay)
-    _say_list(Console(), pay)
+    console = Console()
+    _say_kept(console, pay.save(files.pay))
+    _say_list(console, pay)
 
 
 @group.command("open")
@@ -239,7 +241,7 @@ def notify_(
     async def run() -> int:
         found = await _status(venue, pay)
         paid = set(range(pay.tree.count)) - set(found.unpaid)
-        sent = await notify(pay, paid, url, secret.encode(), files.deliveries, tickets=known, statements=statements)
+        sent = await notify(pay, paid, url, os.fsencode(secret), files.deliveries, tickets=known, statements=statements)
         failed = [item for item in sent if not item.delivered]
         console = Console()
         console.print(f"{len(sent) - len(failed)} of {len(sent)} delivered", highlight=False)
@@ -334,6 +336,11 @@ def _tickets(path: Path | None) -> dict[int, str]:
         return {int(account, 16): str(ticket) for account, ticket in orjson.loads(path.read_bytes()).items()}
     except (OSError, ValueError, AttributeError) as error:
         raise typer.BadParameter(f"{path}: no table of tickets ({error})") from None
+
+
+def _say_kept(console: Console, kept: Path | None) -> None:
+    if kept is not None:
+        console.print(f"what was there before is kept as {kept}", highlight=False)
 
 
 def _say_list(console: Console, pay: PayList) -> None:

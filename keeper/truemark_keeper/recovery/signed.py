@@ -71,6 +71,8 @@ class SignedReport:
             if raw["version"] != VERSION:
                 raise BadSignature(f"{path}: version {raw['version']!r}, this reads {VERSION}")
             signature = raw["signature"]
+            if signature is None:
+                raise BadSignature(f"{path}: nobody has signed it")
             account, key, said, r, s = (
                 int(signature[name], 16) for name in ("account", "public_key", "hash", "r", "s")
             )

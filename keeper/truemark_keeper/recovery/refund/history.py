@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 import orjson
-from sqlalchemy import Subquery, select
+from sqlalchemy import Subquery, func, select
 from truemark.deployment import Deployment
 from truemark.errors import TruemarkError
 from truemark.index import Index
@@ -161,6 +161,20 @@ def transaction_hashes(index: Index, deployment: Deployment) -> dict[tuple[int, 
     )
     with index.store.engine.connect() as connection:
         return {(block, tx): int.from_bytes(found, "big") for block, tx, found in connection.execute(query)}
+
+
+def block_at(index: Index, time: int) -> int:
+    """The newest block that is no later than a time: the state then.
+
+    Raises:
+        BadHistory: the index begins later.
+    """
+    query = select(func.max(t.blocks.c.number)).where(t.blocks.c.reorg.is_(None), t.blocks.c.timestamp <= time)
+    with index.store.engine.connect() as connection:
+        found = connection.execute(query).scalar()
+    if found is None:
+        raise BadHistory(f"the index has no block up to the time {time}")
+    return int(found)
 
 
 def _forced(deployment: Deployment) -> Subquery:

@@ -14,7 +14,7 @@ from truemark.errors import TruemarkError
 from truemark.felt import hex_of
 from truemark.refunds import BadRefund, Refund, RefundTree
 
-from truemark_keeper.atomic import write_whole
+from truemark_keeper.atomic import keep_before, write_whole
 from truemark_keeper.recovery.refund.compute import Line, Owed, Refunds
 
 VERSION: Final = 1
@@ -67,9 +67,12 @@ class PayList:
             left_out=tuple(_detail(item, names) for item in found.owed if not item.amount),
         )
 
-    def save(self, path: Path) -> None:
-        """Raises OSError."""
-        write_whole(path, orjson.dumps(self.to_json(), option=orjson.OPT_INDENT_2))
+    def save(self, path: Path) -> Path | None:
+        """Where another list was put that the file had: it can be the one that is on chain. Raises OSError."""
+        content = orjson.dumps(self.to_json(), option=orjson.OPT_INDENT_2)
+        kept = keep_before(path, content)
+        write_whole(path, content)
+        return kept
 
     def to_json(self) -> dict[str, Any]:
         return {

@@ -2,7 +2,7 @@
 
 The table goes out as CSV and HTML. The CSV comes back with the columns `decision` ("approve" or "reject"), `by` and
 `note` filled in. A taking that was found wrong must be decided; any other is rejected unless it is approved with a
-note.
+note. A table that is written again keeps the decisions about what is found as before.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from truemark.deployment import Deployment
 from truemark.errors import TruemarkError
 from truemark.felt import hex_of
 
-from truemark_keeper.atomic import write_whole
+from truemark_keeper.atomic import keep_before, write_whole
 from truemark_keeper.recovery.page import facts, page, paragraph, table, usd
 from truemark_keeper.recovery.refund.compute import CannotValue, Survey, value
 from truemark_keeper.recovery.refund.judge import Finding, PriceAt
@@ -44,6 +44,9 @@ _COLUMNS: Final = (
     "by",
     "note",
 )
+#: What a person fills in, and what makes a taking the same that it was decided about.
+_FILLED: Final = ("decision", "by", "note")
+_SAME: Final = ("id", "account", "finding", "evidence")
 #: What a spreadsheet would take for a formula.
 _FORMULA: Final = ("=", "+", "@", "\t", "\r")
 
@@ -64,8 +67,8 @@ class Decision:
 
 def write_review(
     found: Survey, deployment: Deployment, folder: Path, losses: Mapping[str, int] | None = None
-) -> tuple[Path, Path]:
-    """Writes review.csv and review.html.
+) -> tuple[Path, Path, Path | None]:
+    """Writes review.csv and review.html: both paths, and where a review.csv with anything else was put.
 
     Args:
         losses: id -> what undoing it would add, 1e-24 USD.
@@ -73,16 +76,23 @@ def write_review(
     Raises:
         OSError: they cannot be written.
     """
+    table_path, page_path = folder / "review.csv", folder / "review.html"
     rows = _rows(found, deployment, losses or {})
+    filled: dict[tuple[str, ...], dict[str, str]] = {}
+    # One that cannot be read has no decisions; it is kept all the same.
+    with suppress(BadDecisions):
+        filled = {_same(row): {name: row[name] for name in _FILLED} for row in _read(table_path)}
     out = io.StringIO(newline="")
     writer = csv.DictWriter(out, _COLUMNS, lineterminator="\n")
     writer.writeheader()
     for row in rows:
-        writer.writerow({name: _plain(text) for name, text in row.items()})
-    paths = folder / "review.csv", folder / "review.html"
-    write_whole(paths[0], out.getvalue().encode())
-    write_whole(paths[1], _html(found, rows).encode())
-    return paths
+        plain = {name: _plain(text) for name, text in row.items()}
+        writer.writerow(plain | filled.get(_same(plain), {}))
+    content = out.getvalue().encode()
+    kept = keep_before(table_path, content)
+    write_whole(table_path, content)
+    write_whole(page_path, _html(found, rows).encode())
+    return table_path, page_path, kept
 
 
 def losses_of(found: Survey, deployment: Deployment, price: PriceAt, funding: Mapping[int, int]) -> dict[str, int]:
@@ -100,19 +110,11 @@ def read_decisions(path: Path, found: Survey) -> list[Decision]:
     Raises:
         BadDecisions: see the class.
     """
-    try:
-        text = path.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadDecisions(f"{path}: {error}") from None
-    reader = csv.DictReader(io.StringIO(text, newline=""))
-    missing = [name for name in ("id", "decision", "by", "note") if name not in (reader.fieldnames or ())]
-    if missing:
-        raise BadDecisions(f"{path}: without the column {', '.join(missing)}")
     known = {item.taking.id: item for item in found.judged}
     decided: dict[str, Decision] = {}
-    for line, row in enumerate(reader, start=2):
-        taking, said = row["id"], (row["decision"] or "").strip().lower()
-        by, note = (row["by"] or "").strip(), (row["note"] or "").strip()
+    for line, row in enumerate(_read(path), start=2):
+        taking, said = row["id"].strip(), row["decision"].strip().lower()
+        by, note = row["by"].strip(), row["note"].strip()
         where = f"{path}, line {line}"
         if taking not in known:
             raise BadDecisions(f"{where}: no taking of this review is called {taking!r}")
@@ -138,6 +140,26 @@ def read_decisions(path: Path, found: Survey) -> list[Decision]:
 
 def approved(decisions: Sequence[Decision]) -> list[str]:
     return [item.id for item in decisions if item.approved]
+
+
+def _read(path: Path) -> list[dict[str, str]]:
+    """The rows of a table, as spreadsheets write it too: with a mark of its encoding, with empty ends left out.
+
+    Raises:
+        BadDecisions: it cannot be read, or has not the columns.
+    """
+    try:
+        reader = csv.DictReader(io.StringIO(path.read_text("utf-8-sig"), newline=""), restval="")
+        missing = [name for name in ("id", *_FILLED) if name not in (reader.fieldnames or ())]
+        if missing:
+            raise BadDecisions(f"{path}: without the column {', '.join(missing)} (columns are parted by commas)")
+        return list(reader)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise BadDecisions(f"{path}: {error}") from None
+
+
+def _same(row: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(row.get(name, "") for name in _SAME)
 
 
 def _rows(found: Survey, deployment: Deployment, losses: Mapping[str, int]) -> list[dict[str, str]]:
@@ -174,7 +196,7 @@ def _plain(text: str) -> str:
 
 def _html(found: Survey, rows: Sequence[Mapping[str, str]]) -> str:
     counts = {finding: sum(item.finding is finding for item in found.judged) for finding in Finding}
-    shown = [name for name in _COLUMNS if name not in ("decision", "by", "note")]
+    shown = [name for name in _COLUMNS if name not in _FILLED]
     return page(
         f"Review: {found.rules.title or found.rules.incident}",
         paragraph(

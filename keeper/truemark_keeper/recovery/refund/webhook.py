@@ -22,6 +22,7 @@ import httpx
 import orjson
 from truemark.errors import TruemarkError
 from truemark.felt import hex_of
+from truemark.secrets import scrubbed
 
 from truemark_keeper.atomic import write_whole
 from truemark_keeper.recovery.refund.paylist import PayList
@@ -56,17 +57,21 @@ class Delivery:
 def check_url(url: str) -> str:
     """
     Raises:
-        WebhookRefused: neither https nor http to this machine, or with a password in it.
+        WebhookRefused: no URL, neither https nor http to this machine, or with a password in it.
     """
-    parts = urlsplit(url)
-    host = parts.hostname or ""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname or "", parts.port
+        httpx.URL(url)
+    except (ValueError, httpx.InvalidURL) as error:
+        raise WebhookRefused(f"{scrubbed(url)!r} is no URL ({error})") from None
     if parts.username or parts.password:
         raise WebhookRefused(f"a webhook's URL has no user and password: {parts.scheme}://...@{host}")
     if parts.scheme == "https" and host:
         return url
     if parts.scheme == "http" and _is_loopback(host):
         return url
-    raise WebhookRefused(f"{url!r}: only https goes to another machine, http only to this one")
+    raise WebhookRefused(f"{scrubbed(url)!r}: only https goes to another machine, http only to this one")
 
 
 def idempotency_key(pay: PayList, index: int) -> str:
@@ -148,7 +153,7 @@ async def _deliver(
         }
         try:
             status = (await client.post(url, content=body, headers=headers)).status_code
-        except httpx.TransportError:
+        except httpx.RequestError:
             status = 0
         if 200 <= status < 300:
             return Delivery(account, key, True, count, status)
