@@ -198,13 +198,13 @@ def test_what_does_not_fit_is_refused() -> None:
             limbs.split(number, limbs.WORTH)
 
 
-def test_an_event_that_is_missing_is_noticed(tmp_path: Path) -> None:
+def test_a_side_that_is_missing_is_noticed(tmp_path: Path) -> None:
     venue = example()
     found = surveyed(venue, RULES[Position.CLOSED], tmp_path)
     ids = [item.taking.id for item in found.wrong]
     table = pq.read_table(found.entries)
     pq.write_table(table.slice(0, table.num_rows - 1), found.entries)
-    with pytest.raises(analysis.NotConserved, match="an event is missing"):
+    with pytest.raises(analysis.NotConserved, match="a side is missing"):
         refunds(found, VENUE, ids, venue.price)
 
 

@@ -6,6 +6,7 @@ import asyncio
 import csv
 import hmac
 import json
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -34,6 +35,7 @@ from truemark_keeper.recovery.refund import (
     write_review,
     write_statements,
 )
+from truemark_keeper.recovery.refund.compute import NotInstalled
 from truemark_keeper.recovery.refund.folder import BadSurvey, load_survey, save_survey
 from truemark_keeper.recovery.refund.review import approved, losses_of
 from truemark_keeper.recovery.refund.webhook import check_url
@@ -196,6 +198,12 @@ def test_a_table_as_spreadsheets_write_it(found: Survey, tmp_path: Path) -> None
         table.write_bytes(bad)
         with pytest.raises(BadDecisions, match=r"review\.csv"):
             read_decisions(table, found)
+
+
+def test_without_its_extra_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "truemark_keeper.recovery.refund.stage", None)
+    with pytest.raises(NotInstalled, match=r"truemark-keeper\[recovery\]"):
+        surveyed(example(), RULES[Position.CLOSED], tmp_path)
 
 
 def test_a_survey_goes_on_on_another_day(found: Survey, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from local_http import Answer, LocalServer, said, serving
 from truemark.cli import main
 from truemark.deployment import ContractInfo, Deployment, MarketInfo
 from truemark.risk import NO_TIER, MarginTier
-from truemark.rpc import AsyncRpc
+from truemark.rpc import AsyncRpc, NodeUnavailable, RpcError
 from truemark.secrets import conceal, scrubbed
 from truemark_keeper import logs
 from truemark_keeper.building import build_sources
@@ -134,11 +134,11 @@ async def test_turns_that_fail_show_nothing_in_logs_metrics_and_probes(node: Loc
         stop.set()
         await running
         # As the programmer sees it, with every cause.
-        try:
+        with pytest.raises((RpcError, NodeUnavailable)) as failed:
             await rpc.call("starknet_blockNumber")
-        except Exception:
-            logging.getLogger("truemark_keeper").exception("failed")
+    logging.getLogger("truemark_keeper").error("failed", exc_info=failed.value)
     assert "failed" in logged.getvalue()
+    assert failed.typename in logged.getvalue()
     assert_clean(logged.getvalue())
     assert_clean(shown_text)
 

@@ -33,7 +33,7 @@ class BadBackend(TruemarkError, ValueError):
 
 
 class NotConserved(TruemarkError, RuntimeError):
-    """The entries do not add up: an event is missing or is there twice."""
+    """The entries do not add up: a side of an event is missing, or an event that is to be undone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +136,7 @@ def _check(entries: Any) -> None:
     for row in per_market.to_pyarrow().to_pylist():
         left = limbs.join(row[name] for name in _SIZES)
         if left:
-            raise NotConserved(f"the sizes of market {row['market']} add up to {left}, not to 0: an event is missing")
+            raise NotConserved(f"the sizes of market {row['market']} add up to {left}, not to 0: a side is missing")
 
 
 @contextmanager

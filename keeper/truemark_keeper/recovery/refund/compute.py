@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -37,6 +38,10 @@ _PAGE: Final = 10_000
 
 class CannotValue(TruemarkError, LookupError):
     """A taking cannot be valued: there is no fair price or no funding index for it."""
+
+
+class NotInstalled(TruemarkError, ImportError):
+    """What the analysis needs is an extra of this package."""
 
 
 class NothingOwed(TruemarkError, ValueError):
@@ -133,6 +138,7 @@ def survey(index: Index, deployment: Deployment, rules: RefundRules, price: Pric
     Raises:
         BadRules: the rules name what the venue does not have.
         BadHistory: the index is empty, or an event cannot be read.
+        NotInstalled: see the class.
     """
     rules.check(deployment)
     head = index.head()
@@ -156,8 +162,9 @@ def read(
     last_block: int,
     valuation: int,
 ) -> Survey:
-    """As `survey`, of events from anywhere. Raises BadHistory."""
-    from truemark_keeper.recovery.refund.stage import EntryFile
+    """As `survey`, of events from anywhere. Raises BadHistory, NotInstalled."""
+    with _extra():
+        from truemark_keeper.recovery.refund.stage import EntryFile
 
     file = EntryFile(folder / "entries.parquet")
     for moment in found:
@@ -192,9 +199,11 @@ def refunds(
     Raises:
         CannotValue: see the class.
         NotConserved, BadBackend: as analysis.sums and analysis.connected.
+        NotInstalled: see the class.
     """
-    from truemark_keeper.recovery.refund import analysis
-    from truemark_keeper.recovery.refund.stage import excluded_table, undone_table
+    with _extra():
+        from truemark_keeper.recovery.refund import analysis
+        from truemark_keeper.recovery.refund.stage import excluded_table, undone_table
 
     chosen = set(approved)
     lines: dict[int, list[Line]] = {}
@@ -274,6 +283,14 @@ def marks_of(index: Index, deployment: Deployment, last_block: int) -> Marks:
         cursor = page.cursor
         if cursor is None:
             return Marks(found)
+
+
+@contextmanager
+def _extra() -> Iterator[None]:
+    try:
+        yield
+    except ImportError as error:
+        raise NotInstalled(f"{error}: pip install 'truemark-keeper[recovery]'") from error
 
 
 async def funding_at(rpc: AsyncRpc, deployment: Deployment, block: int | str = "latest") -> dict[int, int]:
