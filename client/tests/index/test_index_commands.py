@@ -185,3 +185,29 @@ def test_a_backup_is_restored_by_command(devnet: Devnet, said: Callable[..., str
         file.unlink()
     assert said("index", "restore", str(tmp_path / "backup.sqlite"), *node) == "2 blocks\n"
     assert highest(tmp_path) == 1
+
+
+BIG = "99999999999999999999999"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("events", "--cursor", "1.2.²"), "no cursor of this list"),
+        (("events", "--cursor", f"{BIG}.1.1"), "no cursor of this list"),
+        (("transfers", "--cursor", "1"), "no cursor of this list"),
+        (("events", "--from", BIG), "'--from'"),
+        (("export", "blocks", "x.csv", "--to", BIG), "'--to'"),
+        (("diff", BIG, "1"), f"the index has no block {BIG}"),
+        (("diff", "--", "-1", "1"), "the index has no block -1"),
+    ],
+)
+def test_what_can_be_no_place_in_a_chain_is_refused_by_name(
+    arguments: tuple[str, ...], says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = ["--db", str(tmp_path / "index.sqlite"), "--rpc", "http://127.0.0.1:1"]
+    code = main([arguments[0], *place, *arguments[1:]])
+    said = capsys.readouterr().err
+    assert code in (1, 2)
+    assert says in said
+    assert "internal error" not in said

@@ -32,8 +32,14 @@ if TYPE_CHECKING:
     from truemark.index import EventRow
 
 LimitOption = Annotated[int, typer.Option("--limit", min=1, max=1_000, help="As many at most.")]
-FirstOption = Annotated[int | None, typer.Option("--from", help="From this block on.", show_default=False)]
-LastOption = Annotated[int | None, typer.Option("--to", help="Up to this block.", show_default=False)]
+#: The index's numbers end there.
+_HIGHEST = 2**63 - 1
+FirstOption = Annotated[
+    int | None, typer.Option("--from", min=0, max=_HIGHEST, help="From this block on.", show_default=False)
+]
+LastOption = Annotated[
+    int | None, typer.Option("--to", min=0, max=_HIGHEST, help="Up to this block.", show_default=False)
+]
 CursorOption = Annotated[
     str | None, typer.Option("--cursor", help="Go on after the page that gave this.", show_default=False)
 ]

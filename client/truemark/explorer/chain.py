@@ -9,7 +9,7 @@ from typing import Any, Final
 import orjson
 
 from truemark.abi import AbiError
-from truemark.explorer.context import Context, cursor_of, off_loop, parse_cursor, status_of
+from truemark.explorer.context import Context, off_loop, status_of
 from truemark.explorer.directory import Known
 from truemark.explorer.lookups import page_size
 from truemark.explorer.reading import Parsed, call_record, decode_transaction, parse_execute
@@ -27,7 +27,7 @@ from truemark.explorer.views import (
 from truemark.felt import PRIME, selector
 from truemark.index import Unindexed
 from truemark.index.records import BlockRecord, Cause, Page, TransactionRow
-from truemark.index.values import number, numbers, optional_number
+from truemark.index.values import cursor_of, number, numbers, optional_number, parse_cursor
 from truemark.receipt import MessageToL1, RawEvent, Receipt
 from truemark.transactions import Call
 

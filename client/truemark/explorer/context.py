@@ -12,7 +12,7 @@ from truemark.deployment import Deployment
 from truemark.explorer.directory import Directory
 from truemark.explorer.lookups import Lookups
 from truemark.explorer.shelf import ClassShelf
-from truemark.index import Index, Unindexed
+from truemark.index import Index
 from truemark.index.records import BlockRecord
 from truemark.rpc import AsyncRpc
 
@@ -20,7 +20,6 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 ORPHANED = "ORPHANED"
-_CURSOR = "."
 #: What an event calls a number may be any text: its contract is anybody's.
 _WIDEST = 2**256
 
@@ -65,23 +64,6 @@ def status_of(block: BlockRecord, l1_accepted: int) -> str:
     if block.orphaned:
         return ORPHANED
     return "ACCEPTED_ON_L1" if block.number <= l1_accepted else "ACCEPTED_ON_L2"
-
-
-def cursor_of(*parts: int) -> str:
-    return _CURSOR.join(map(str, parts))
-
-
-def parse_cursor(text: str | None, parts: int) -> tuple[int, ...] | None:
-    """
-    Raises:
-        Unindexed: it is no cursor of such a page.
-    """
-    if text is None:
-        return None
-    found = text.split(_CURSOR)
-    if len(found) != parts or not all(part.isascii() and part.isdigit() and len(part) < 19 for part in found):
-        raise Unindexed(f"{text!r} is no cursor of this list")
-    return tuple(int(part) for part in found)
 
 
 def is_token(abi: Abi | None) -> bool:

@@ -11,8 +11,9 @@ from sqlalchemy import Column, ColumnElement, Connection, Select, and_, bindpara
 
 from truemark.index import Index
 from truemark.index import tables as t
-from truemark.index.queries import block_of
+from truemark.index.changes import PARTS
 from truemark.index.records import BlockRecord
+from truemark.index.selects import block_of
 from truemark.index.values import word_of
 
 _LARGEST_PAGE = 1_000
@@ -439,15 +440,6 @@ class Lookups:
         ):
             found[row.number] = found.get(row.number, 0) + row.fee
         return found
-
-
-#: The parts of the state: its table, and the columns of what it is of and of its value.
-PARTS: dict[str, tuple[Any, str, str]] = {
-    "storage": (t.storage, "address", "value"),
-    "nonce": (t.nonces, "address", "nonce"),
-    "class": (t.contracts, "address", "class_hash"),
-    "declared": (t.declarations, "class_hash", "compiled_class_hash"),
-}
 
 
 def alive(blocks: Any, seen_from: BlockRecord) -> ColumnElement[bool]:

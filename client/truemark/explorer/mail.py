@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from truemark.abi import AbiError
-from truemark.explorer.context import Context, cursor_of, off_loop, parse_cursor
+from truemark.explorer.context import Context, off_loop
 from truemark.explorer.lookups import page_size
 from truemark.explorer.views import MessageLife, Step
 from truemark.felt import keccak256
 from truemark.index.records import Page
-from truemark.index.values import number, numbers, optional_number
+from truemark.index.values import cursor_of, number, numbers, optional_number, parse_cursor
 from truemark.rpc import AsyncRpc, NodeUnavailable, RpcError
 
 #: Where the life of one message is looked up, beside the chain.

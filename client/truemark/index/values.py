@@ -13,6 +13,9 @@ from sqlalchemy.types import TypeDecorator
 from truemark.errors import TruemarkError
 
 WORD = 32
+#: The database's numbers end below this.
+NUMBER_BOUND = 2**63
+_CURSOR = "."
 
 
 class Unindexed(TruemarkError, LookupError):
@@ -71,3 +74,21 @@ def numbers(data: bytes) -> tuple[int, ...]:
 
 def optional_number(data: bytes | None) -> int | None:
     return None if data is None else int.from_bytes(data, "big")
+
+
+def cursor_of(*parts: int) -> str:
+    """Where a page of a list ends, for whoever asks for the next."""
+    return _CURSOR.join(map(str, parts))
+
+
+def parse_cursor(text: str | None, parts: int) -> tuple[int, ...] | None:
+    """
+    Raises:
+        Unindexed: it is no cursor of such a list.
+    """
+    if text is None:
+        return None
+    found = text.split(_CURSOR)
+    if len(found) != parts or not all(part.isascii() and part.isdigit() and len(part) < 19 for part in found):
+        raise Unindexed(f"{text!r} is no cursor of this list")
+    return tuple(int(part) for part in found)

@@ -7,9 +7,8 @@ from typing import Final
 
 from truemark.errors import TruemarkError
 from truemark.felt import PRIME
+from truemark.index.values import NUMBER_BOUND
 
-#: The database's numbers end below this.
-NUMBER_BOUND: Final = 2**63
 #: The longest text that means anything here.
 LONGEST: Final = 256
 PAGE: Final = 25
