@@ -60,3 +60,11 @@ def test_spark_gives_the_same_root(tmp_path: Path) -> None:
 def test_a_backend_that_there_is_not_is_refused() -> None:
     with pytest.raises(BadBackend, match="mysql"), connected("mysql://here"):
         pass
+
+
+def test_a_backend_that_does_not_open_is_named_without_its_password(tmp_path: Path) -> None:
+    pytest.importorskip("psycopg")
+    for url in ("postgresql://refunds:hunter2-of-db@127.0.0.1:1/x", f"duckdb://{tmp_path}/no/such/folder.duckdb"):
+        with pytest.raises(BadBackend, match=r"^(PostgreSQL|DuckDB): ") as refused, connected(url):
+            pass
+        assert "hunter2" not in str(refused.value)

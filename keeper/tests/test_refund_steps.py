@@ -16,6 +16,7 @@ from typing import Any
 
 import orjson
 import pytest
+from truemark.cli import main
 from truemark.commands.refund import read_claim
 from truemark.refunds import Refund
 from truemark_keeper.recovery.prices import ReplayedPrices
@@ -198,6 +199,22 @@ def test_a_table_as_spreadsheets_write_it(found: Survey, tmp_path: Path) -> None
         table.write_bytes(bad)
         with pytest.raises(BadDecisions, match=r"review\.csv"):
             read_decisions(table, found)
+
+
+@pytest.mark.parametrize(
+    "command", [["find"], ["plan", "5"], ["refund", "compute", "--rules", "refund.toml", "--replay", "prices.csv"]]
+)
+def test_an_index_that_is_missing_is_named_and_not_made(
+    command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    written(tmp_path, 'incident = "x"\n[window]\nfirst_block = 0\n')
+    (tmp_path / "prices.csv").write_text("holds_at,BTC-USD-PERP:1\n100,90\n")
+    VENUE.save(tmp_path / "deployment.json")
+    there = set(tmp_path.iterdir())
+    assert main(["recovery", *command, "--db", "none.sqlite", "--deployment", "deployment.json"]) == 1
+    assert "none.sqlite: there is no index" in capsys.readouterr().err
+    assert set(tmp_path.iterdir()) == there
 
 
 def test_without_its_extra_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from truemark.abi import Abi
 from truemark.felt import selector
+from truemark.funding import accrual
 from truemark.rpc import RpcError
 from truemark.transactions import Call
 
@@ -20,8 +21,6 @@ from truemark_keeper.venue import VIEW_FAILED
 
 log = logging.getLogger(__name__)
 
-#: 8 hours x 1e6 (ppm) / 1e8 (prices).
-_DIVISOR = 288
 #: The mark may have been so many times as high since the last checkpoint.
 _HIGHER = 2
 
@@ -59,7 +58,8 @@ def refusal(sight: IndexSight, now: int) -> str | None:
     if sight.announced:
         return "a restore is announced"
     moved = abs(sight.index - sight.checkpoint)
-    most = sight.max_rate_ppm * max(now - sight.at, 0) * _HIGHER * sight.mark // _DIVISOR
+    secs, rate = max(now - sight.at, 0), sight.max_rate_ppm
+    most = accrual(rate, rate, secs, secs, _HIGHER * sight.mark)
     if moved > most:
         return f"the index moved by {moved} since the last checkpoint, at most {most} is possible"
     return None

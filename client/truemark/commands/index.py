@@ -141,15 +141,21 @@ def node_of(path: Path | None, rpc: str | None, *, needed: bool = True) -> tuple
     return (found, found.l2_rpc) if rpc is None else (replace(found, l2_rpc=rpc), rpc)
 
 
-def opened(database: str | None, venue: Deployment | None) -> Index:
+def opened(database: str | None, venue: Deployment | None, *, existing: bool = False) -> Index:
     """The index that `database` names, or the usual one.
+
+    Args:
+        existing: a file that is not there is not made: who only reads would be told that an empty one is good.
 
     Raises:
         BadIndex: it cannot be opened.
     """
-    from truemark.index import Index
+    from truemark.index import BadIndex, Index
 
-    return Index.open(database or os.environ.get(INDEX_VARIABLE) or manifest.home() / FILE_NAME, venue)
+    where = database or os.environ.get(INDEX_VARIABLE) or manifest.home() / FILE_NAME
+    if existing and "://" not in str(where) and not Path(where).is_file():
+        raise BadIndex(f"{where}: there is no index; `truemark index run` makes one")
+    return Index.open(where, venue)
 
 
 async def bring_up(index: Index, url: str) -> int:

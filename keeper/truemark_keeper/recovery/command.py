@@ -81,7 +81,7 @@ def find(
 
     venue = manifest.find(deployment)
     prices = PriceHistory({}) if history is None else PriceHistory.load(history)
-    with opened(db, venue) as index:
+    with opened(db, venue, existing=True) as index:
         found = find_last_good(index, venue, price=prices.at, first=first, last=last)
     if as_json:
         said = {
@@ -159,7 +159,7 @@ def plan(
         return
     venue = manifest.find(deployment)
     prices = PriceHistory({}) if history is None else PriceHistory.load(history)
-    with opened(db, venue) as index:
+    with opened(db, venue, existing=True) as index:
         said = impact_of(index, venue, cast("int", block), price=prices.at, first=first)
     page = asyncio.run(write_plan(said, out, venue, config, _ask))
     totals, place = said.totals, said.in_place
@@ -337,7 +337,7 @@ async def _reopen(
         house = Contract.of(rpc, venue.address("Clearinghouse"), "Clearinghouse")
         params = await house.read("venue_params")
         client = await stack.enter_async_context(httpx.AsyncClient(trust_env=False))
-        index = None if db is None else stack.enter_context(opened(db, venue))
+        index = None if db is None else stack.enter_context(opened(db, venue, existing=True))
 
         async def keepers() -> list[str]:
             return await keeper_problems(client, ready)

@@ -83,7 +83,7 @@ def compute(
     if (history is None) is (replay is None):
         raise typer.BadParameter("give --history or --replay: where the independent price comes from")
     prices = PriceHistory.load(history) if history is not None else ReplayedPrices.load(cast("Path", replay))
-    with opened(database, venue) as index:
+    with opened(database, venue, existing=True) as index:
         found = survey(index, venue, said, prices.at, folder)
         valued = block_at(index, found.valuation) if said.position is Position.RESTORED else None
     funding = {} if valued is None else asyncio.run(_funding(rpc or venue.l2_rpc, venue, valued))

@@ -16,6 +16,7 @@ import ibis
 import pyarrow as pa
 import pyarrow.parquet as pq
 from truemark.errors import TruemarkError
+from truemark.secrets import conceal, scrubbed
 
 from truemark_keeper.recovery.refund import limbs
 
@@ -29,7 +30,7 @@ _NAME: Final = "truemark_refund"
 
 
 class BadBackend(TruemarkError, ValueError):
-    """A URL that names no database which the analysis runs on, or one that is not installed."""
+    """A URL that names no database which the analysis runs on, one that is not installed, or one that does not open."""
 
 
 class NotConserved(TruemarkError, RuntimeError):
@@ -71,7 +72,7 @@ def connected(url: str | None = None) -> Iterator[Any]:
     kind, _, rest = (url or "duckdb://").partition("://")
     try:
         if kind == "duckdb":
-            backend = ibis.duckdb.connect(rest or ":memory:")
+            backend = _duckdb(rest)
         elif kind in ("postgresql", "postgres"):
             backend = _postgres(url or "")
         elif kind == "spark":
@@ -162,13 +163,27 @@ def _tables(backend: Any, content: Mapping[str, Path | pa.Table]) -> Iterator[di
             backend.drop_table(called, force=True)
 
 
+def _duckdb(path: str) -> Any:
+    import duckdb
+
+    try:
+        return ibis.duckdb.connect(path or ":memory:")
+    except duckdb.Error as error:
+        raise BadBackend(f"DuckDB: {error}") from error
+
+
 def _postgres(url: str) -> Any:
     import psycopg
 
-    return ibis.postgres.from_connection(psycopg.connect(url))
+    conceal(url)
+    try:
+        return ibis.postgres.from_connection(psycopg.connect(url))
+    except psycopg.Error as error:
+        raise BadBackend(f"PostgreSQL: {scrubbed(str(error))}") from error
 
 
 def _spark(master: str) -> Any:
+    from py4j.protocol import Py4JError
     from pyspark.sql import SparkSession
 
     local = master.startswith("local")
@@ -177,4 +192,9 @@ def _spark(master: str) -> Any:
     if local:
         builder = builder.config("spark.driver.bindAddress", "127.0.0.1").config("spark.driver.host", "127.0.0.1")
         builder = builder.config("spark.sql.shuffle.partitions", "4")
-    return ibis.pyspark.connect(builder.getOrCreate())
+    try:
+        session = builder.getOrCreate()
+    except Py4JError as error:
+        # Without where in Spark it was.
+        raise BadBackend(f"Spark: {str(error).partition(chr(10) + chr(9) + 'at ')[0]}") from error
+    return ibis.pyspark.connect(session)
