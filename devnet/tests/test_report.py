@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from html.parser import HTMLParser
 
+from truemark_devnet.demo.charts import Line, line_chart
 from truemark_devnet.demo.report import Check, Day, DayEvent, TraderRow, render
 
 
@@ -70,6 +71,12 @@ def test_a_check_that_does_not_hold_is_shown_as_broken() -> None:
     holds = day()
     holds.checks = [Check("left = right", Decimal(2), Decimal(2), [])]
     assert "left = right: holds" in render(holds)
+
+
+def test_an_axis_goes_below_zero_only_where_a_value_does() -> None:
+    assert ">-" not in line_chart("mark", [Line("mark", [(0, Decimal(0)), (60, Decimal(100))])])
+    assert ">-" not in line_chart("mark", [Line("mark", [(0, Decimal(0))])])
+    assert ">-" in line_chart("equity", [Line("equity", [(0, Decimal(-1)), (60, Decimal(100))])])
 
 
 def test_an_empty_day_is_a_page_too() -> None:

@@ -402,7 +402,7 @@ def upgrade(
 
 def demo(
     fast: Annotated[bool, typer.Option("--fast", help="Until 07:00 only: the fall and the faults.")] = False,
-    report: Annotated[Path, typer.Option(help="Where the report goes.")] = Path("demo-report.html"),
+    report: Annotated[Path, typer.Option(dir_okay=False, help="Where the report goes.")] = Path("demo-report.html"),
 ) -> None:
     """Runs a real day, 18 to 19 January 2026, on two local nodes."""
     from truemark_devnet.processes import interruptible
@@ -414,7 +414,7 @@ def demo(
 
 def demo_incident(
     sqlite: Annotated[bool, typer.Option("--sqlite", help="On a SQLite file instead of a PostgreSQL server.")] = False,
-    report: Annotated[Path, typer.Option(help="Where the report goes.")] = Path("incident-report.html"),
+    report: Annotated[Path, typer.Option(dir_okay=False, help="Where the report goes.")] = Path("incident-report.html"),
 ) -> None:
     """Replays a database upgrade under running keepers, on a venue without guards and on a guarded one."""
     from truemark_devnet.processes import interruptible
@@ -426,9 +426,11 @@ def demo_incident(
 
 def drill(
     accounts: Annotated[int, typer.Option(min=20, max=1_000, help="How many people are on each venue.")] = 200,
-    folder: Annotated[Path, typer.Option(help="Where it keeps what it has done, and its nodes.")] = Path("build/drill"),
-    report: Annotated[Path, typer.Option(help="Where the report goes; figures beside it, .json.")] = Path(
-        "drill-report.html"
+    folder: Annotated[
+        Path, typer.Option(file_okay=False, help="Where it keeps what it has done, and its nodes.")
+    ] = Path("build/drill"),
+    report: Annotated[Path, typer.Option(dir_okay=False, help="Where the report goes; figures beside it, .json.")] = (
+        Path("drill-report.html")
     ),
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the one that was begun; the same command does, too.")
@@ -438,6 +440,8 @@ def drill(
     """Rehearses 19 January 2026: without guards from the night to the last refund, and on the release beside it."""
     from truemark_devnet.processes import interruptible
 
+    if resume and fresh:
+        raise typer.BadParameter("--resume goes on with what --fresh forgets: one of them")
     run = _part("truemark_devnet.drill.command", "run")
     with interruptible():
         run(accounts=accounts, folder=folder, report=report, console=Console(), resume=resume, fresh=fresh)
@@ -445,7 +449,7 @@ def drill(
 
 def bench(
     only: Annotated[str | None, typer.Option(help="One figure, by its name.")] = None,
-    out: Annotated[Path, typer.Option(help="Where the figures go.")] = Path("build/bench.json"),
+    out: Annotated[Path, typer.Option(dir_okay=False, help="Where the figures go.")] = Path("build/bench.json"),
 ) -> None:
     """Measures the figures, each beside its baseline."""
     from truemark_devnet.processes import interruptible

@@ -16,14 +16,17 @@ from truemark_devnet.venue.poseidon import by_integers, by_library
 from truemark_devnet.venue.signatures import Verifier, order_hash, square_root
 
 FELTS = st.integers(0, PRIME - 1)
+#: Where a check may go wrong, though no honest signer ever gets there.
+EDGES = [0, 1, 2, SIGNABLE_BOUND - 1, SIGNABLE_BOUND, EC_ORDER - 1, EC_ORDER, PRIME - 1]
 KEYS = [1, 2, 0xABC, EC_ORDER - 1, 3**150 % EC_ORDER]
 
 
-@given(FELTS, FELTS, FELTS)
+@given(*[st.integers(0, 3 * PRIME)] * 3)
 def test_the_permutation_is_poseidons(a: int, b: int, c: int) -> None:
+    # A sponge adds what it takes in and does not reduce it.
     for permutation in (by_library, by_integers):
         found = permutation(mpz(a), mpz(b), mpz(c))
-        assert [int(felt) % PRIME for felt in found] == list(hades_permutation([a, b, c]))
+        assert [int(felt) % PRIME for felt in found] == list(hades_permutation([a % PRIME, b % PRIME, c % PRIME]))
 
 
 @given(
@@ -77,6 +80,30 @@ def test_a_known_key_is_checked_as_an_unknown_one(
     if change:
         signature[change] = by
     assert verifier.verify(*signature) == verify(*signature)
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    key=st.sampled_from(KEYS),
+    message=st.sampled_from(EDGES) | FELTS,
+    r=st.sampled_from(EDGES) | FELTS,
+    s=st.sampled_from(EDGES) | FELTS,
+)
+def test_what_nobody_signed_is_refused_as_the_client_refuses_it(
+    verifier: Verifier, key: int, message: int, r: int, s: int
+) -> None:
+    assert not verify(public_key(key), message, r, s)
+    assert not verifier.verify(public_key(key), message, r, s)
+
+
+def test_another_keys_or_another_messages_signature_is_none(verifier: Verifier) -> None:
+    for key in KEYS:
+        r, s = sign(key, 77)
+        # Two of the keys are each other's negative: one x, so one public key.
+        good = {public for public in map(public_key, KEYS) if verifier.verify(public, 77, r, s)}
+        assert good == {public_key(key)}
+        for message, r_, s_ in ((78, r, s), (77, r + 1, s), (77, r, s + 1), (77, r, 0)):
+            assert not verifier.verify(public_key(key), message, r_, s_)
 
 
 def test_the_oldest_key_makes_room() -> None:

@@ -85,10 +85,13 @@ class _Frame:
         low = floor if floor is not None else min(values)
         high = max(values)
         margin = (high - low) / 20 or abs(high) / 20 or Decimal(1)
+        if floor is None:
+            # What is never below 0, as a price, has no axis there either.
+            low = low - margin if low < 0 else max(low - margin, Decimal(0))
         return _Frame(
             start=points[0][0] if len({at for at, _ in points}) > 1 else points[0][0] - 1,
             end=max(at for at, _ in points),
-            low=low if floor is not None else low - margin,
+            low=low,
             high=high + margin,
         )
 

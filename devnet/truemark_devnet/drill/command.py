@@ -38,6 +38,10 @@ class NothingToResume(TruemarkError, LookupError):
     """No drill was begun in the folder."""
 
 
+class NoPlace(TruemarkError, OSError):
+    """There is no place for what the drill writes."""
+
+
 #: Few figures of a step, for the terminal: what people ask for first.
 _SHORT: Final = (
     "accounts",
@@ -63,18 +67,23 @@ def run(
     Raises:
         DrillNotMet: an expectation is not met.
         BadMemory: the folder has a drill of another size.
-        DrillBusy, NothingToResume: see the classes.
+        DrillBusy, NothingToResume, NoPlace: see the classes.
         Others: a tool is missing, a node died; the same command goes on.
     """
     # What the keepers find is in the report.
     logging.getLogger("truemark_keeper").setLevel(logging.CRITICAL)
     logging.getLogger("truemark.index").setLevel(logging.ERROR)
-    folder.mkdir(parents=True, exist_ok=True)
+    if resume and not (folder / FILE).is_file():
+        raise NothingToResume(f"no drill was begun in {folder}")
+    for needed in (folder, report.parent):
+        try:
+            needed.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            # Now, and not after the minutes that it takes.
+            raise NoPlace(f"{needed} cannot be made: {error.strerror}") from error
     size = Size(accounts)
     try:
         with FileLock(folder / "lock", timeout=0):
-            if resume and not (folder / FILE).is_file():
-                raise NothingToResume(f"no drill was begun in {folder}")
             if fresh or (not resume and _is_over(folder)):
                 _forget(folder)
             memory = Memory(folder, asdict(size))

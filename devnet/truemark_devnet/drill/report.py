@@ -11,7 +11,7 @@ from typing import Any, Final
 import orjson
 
 from truemark_devnet.demo.charts import Line, Marker, line_chart
-from truemark_devnet.drill.script import BTC, ETH, PAXG, SOL, true_price
+from truemark_devnet.drill.script import BTC, ETH, PAXG, SOL, STORAGE, true_price
 from truemark_devnet.drill.timeline import timeline
 from truemark_devnet.drill.verdict import Expectation
 
@@ -142,7 +142,7 @@ def _chart(
     step = max((last - first) // 200, 1)
     true = [(at, true_price(market, at - zero, fall.get(part))) for at in range(first, last + 1, step)]
     title = f"{market}, {PART_TITLES[part]}"
-    night = Marker(zero + 105, "storage is changed by no transaction")
+    night = Marker(zero + STORAGE, "storage is changed by no transaction")
     return line_chart(
         title, [Line("what the world pays", true, "true"), Line("mark", points, "mark")], [night], unit="USD"
     )

@@ -1,6 +1,8 @@
 """Order hashes and signatures at the rate of a venue: a trader's key comes again and again, so its multiples are kept.
 
-Equal to `Order.hash` and `truemark.signing.verify`, several times as fast for a key that is known.
+Equal to `Order.hash` and `truemark.signing.verify`, several times as fast for a key that is known: arithmetic of our
+own for the venue's rate of 1,000 orders a second (docs/venue.md), and for nothing else. A signature that it does not
+find good is judged by the library.
 """
 
 from __future__ import annotations
