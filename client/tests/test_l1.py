@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -324,6 +325,21 @@ async def test_a_node_that_refuses_or_is_gone_is_told_apart(bridge: L1Bridge, et
     ethereum.gone = True
     with pytest.raises(L1Unavailable, match="http://l1"):
         await bridge.locked()
+
+
+async def test_no_error_shows_the_providers_key(ethereum: Ethereum, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = "https://mainnet.provider.example/v3/Zx9Kq27LmPwT4b"
+    where = replace(deployment(), l1_rpc=url)
+    ethereum.refuses = f"no project {url}"
+    with pytest.raises(L1Refused, match=r"no project .*/v3/\*\*\*$"):
+        await L1Bridge(where, SIGNER, w3=AsyncWeb3(ethereum)).mint_test_usdc(1)
+
+    async def quotes(method: Any, params: Any) -> Any:
+        raise ClientConnectionError(f"401, url='{url}'")
+
+    monkeypatch.setattr(ethereum, "make_request", quotes)
+    with pytest.raises(L1Unavailable, match=r"provider\.example/v3/\.\.\. \(401, url=.*/v3/\*\*\*'\)$"):
+        await L1Bridge(where, SIGNER, w3=AsyncWeb3(ethereum)).locked()
 
 
 async def test_ether_comes_from_the_faucet_of_a_local_node_only(bridge: L1Bridge, ethereum: Ethereum) -> None:

@@ -42,6 +42,8 @@ from truemark.l1_records import (
     money,
 )
 from truemark.models import Destination, Withdrawal
+from truemark.rpc import shown_url
+from truemark.secrets import conceal, scrubbed
 from truemark.units import Amount, from_collateral
 
 #: Paid with each message to L2; the messaging contract refuses one without.
@@ -109,6 +111,8 @@ class L1Bridge:
     ) -> None:
         if message_fee <= 0:
             raise ValueError(f"message_fee is {message_fee}: the messaging contract asks for more than 0")
+        # A provider's URL holds its key, and web3's errors quote the URL.
+        conceal(deployment.l1_rpc)
         self._signer = account_of(signer) if isinstance(signer, bytes | str) else signer
         self._owns_client = w3 is None
         self._w3: AsyncWeb3[Any] = w3 if w3 is not None else _client(deployment.l1_rpc, timeout)
@@ -432,13 +436,14 @@ class L1Bridge:
         except ContractLogicError as error:
             raise L1Reverted(what, revert_text(error)) from error
         except Web3RPCError as error:
-            raise L1Refused(f"{what}: {node_text(error)}") from error
+            raise L1Refused(f"{what}: {scrubbed(node_text(error))}") from error
         except (TimeExhausted, TimeoutError, ClientError, OSError) as error:
             raise L1Unavailable(
-                f"{what}: no answer from {self._deployment.l1_rpc} ({str(error) or type(error).__name__})"
+                f"{what}: no answer from {shown_url(self._deployment.l1_rpc)} "
+                f"({scrubbed(str(error)) or type(error).__name__})"
             ) from error
         except Web3Exception as error:
-            raise L1Refused(f"{what}: {error}") from error
+            raise L1Refused(f"{what}: {scrubbed(str(error))}") from error
 
 
 def account_of(private_key: bytes | str) -> LocalAccount:

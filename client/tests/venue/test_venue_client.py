@@ -33,7 +33,7 @@ from truemark.venue import (
     VenueUnavailable,
 )
 from truemark.venue.errors import error_of
-from truemark.wire import ErrorCode, FillView, ModifyRequest, PlaceRequest, Problem
+from truemark.wire import ErrorBody, ErrorCode, FillView, ModifyRequest, PlaceRequest, Problem
 
 KEY, ACCOUNT, BTC = StarkKey.from_private(77), 0xA11CE, "BTC-USD-PERP"
 
@@ -154,6 +154,20 @@ async def test_a_venue_that_is_away_for_a_moment_did_nothing(venue: Any, client:
     venue.faults = [ErrorCode.UNAVAILABLE] * 3
     with pytest.raises(VenueUnavailable):
         await client.place(request(2))
+
+
+async def test_a_venue_that_is_away_for_an_hour_is_not_waited_for(
+    client: Any, naps: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = ErrorBody(error=Problem(code=ErrorCode.UNAVAILABLE, message="back at noon", retry_after=3_600)).dump()
+
+    async def away(*_: Any) -> httpx.Response:
+        return httpx.Response(503, json=body)
+
+    monkeypatch.setattr(client._transport, "_send", away)
+    with pytest.raises(VenueUnavailable) as gone:
+        await client.status()
+    assert (gone.value.retry_after, naps) == (3_600, [5, 5])
 
 
 async def test_a_token_is_made_once_renewed_in_time_and_made_anew_when_the_venue_forgot_it(

@@ -12,6 +12,7 @@ import httpx
 import orjson
 
 from truemark.rpc import shown_url
+from truemark.secrets import conceal
 from truemark.venue.errors import NoAnswer, VenueUnavailable, error_of
 from truemark.wire import ErrorBody, Record, WireError, paths
 
@@ -53,6 +54,7 @@ class Transport:
         retries: int = 2,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
+        conceal(url)
         self.url = url.rstrip("/")
         self.shown = shown_url(url)
         self.rate_limit: RateLimit | None = None
@@ -96,8 +98,10 @@ class Transport:
                     raise
                 wait = getattr(error, "retry_after", None)
             tries -= 1
-            # Full jitter: clients that lost the venue together do not come back together.
-            await self._sleep(wait if wait is not None else random.uniform(0, delay))  # noqa: S311 - no secret
+            # Full jitter: clients that lost the venue together do not come back together. A venue that is away for long
+            # is told to the caller, not waited for.
+            pause = random.uniform(0, delay) if wait is None else min(wait, _LONGEST_DELAY)  # noqa: S311 - no secret
+            await self._sleep(pause)
             delay = min(delay * 2, _LONGEST_DELAY)
 
     async def _send(

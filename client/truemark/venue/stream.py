@@ -15,6 +15,7 @@ import orjson
 
 from truemark.errors import TruemarkError
 from truemark.rpc import shown_url
+from truemark.secrets import scrubbed
 from truemark.venue.errors import NoKey, RateLimited, error_of
 from truemark.venue.http import Sleep
 from truemark.venue.login import Login
@@ -68,7 +69,7 @@ async def open_websocket(url: str) -> AsyncIterator[Socket]:
     try:
         socket = await connect(url, max_size=2**24, open_timeout=10)
     except (InvalidHandshake, InvalidURI) as error:
-        raise StreamClosed(f"{shown_url(url)}: {error}") from error
+        raise StreamClosed(f"{shown_url(url)}: {scrubbed(str(error))}") from error
     try:
         yield _WebSocket(socket)
     finally:
