@@ -337,9 +337,10 @@ async def test_no_error_shows_the_providers_key(ethereum: Ethereum, monkeypatch:
     async def quotes(method: Any, params: Any) -> Any:
         raise ClientConnectionError(f"401, url='{url}'")
 
-    monkeypatch.setattr(ethereum, "make_request", quotes)
+    gone = Ethereum()
+    monkeypatch.setattr(gone, "make_request", quotes)
     with pytest.raises(L1Unavailable, match=r"provider\.example/v3/\.\.\. \(401, url=.*/v3/\*\*\*'\)$"):
-        await L1Bridge(where, SIGNER, w3=AsyncWeb3(ethereum)).locked()
+        await L1Bridge(where, SIGNER, w3=AsyncWeb3(gone)).locked()
 
 
 async def test_ether_comes_from_the_faucet_of_a_local_node_only(bridge: L1Bridge, ethereum: Ethereum) -> None:
