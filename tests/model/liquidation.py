@@ -50,10 +50,13 @@ def liquidate(house: Clearinghouse, caller: str, request: Request, now: int) -> 
 
     account = house.account(request.account)
     position = account.position(request.market)
+    unknown = set()
     if position.size == 0:
-        return reasons | {"LIQUIDATION: no position"}, None
+        unknown.add("LIQUIDATION: no position")
     if house.holds_broken(account):
-        return reasons | {"FUNDING: broken"}, None
+        unknown.add("FUNDING: broken")
+    if unknown:
+        return reasons | unknown, None
     held = [house.oracle.markets[number] for number in account.positions if house.is_valid(number, now)]
     if any(other.checkpoint[0] == 0 for other in held):
         reasons.add("LIQUIDATION: no checkpoint")

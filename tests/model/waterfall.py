@@ -134,6 +134,8 @@ def _sighting(house: Clearinghouse, name: str, now: int) -> int | None:
 
 
 def _take_all(house: Clearinghouse, name: str, now: int) -> tuple[set[str], list[Event]]:
+    if house.holds_broken(house.account(VAULT)):
+        return {"FUNDING: broken"}, []
     events: list[Event] = []
     refusals: list[tuple[int, set[str]]] = []
     changed = False
@@ -196,9 +198,6 @@ def offer_to_vault(
     """As much of a position as the ration, the loss cap and insurance allow; or why none of it."""
     if reasons := market_refusals(house, market, now):
         return reasons, None
-    vault = house.account(VAULT)
-    if house.holds_broken(vault):
-        return {"FUNDING: broken"}, None
     params, price = house.markets[market], house.oracle.markets[market].price
     patient, funding = settled(house, account, market)
     whole = abs(patient.position(market).size)
@@ -221,7 +220,7 @@ def offer_to_vault(
     part = part_of(house, patient, market, size, now, params.discount_bps, params.penalty_bps)
     reasons = _worse_refusals(house, patient, part, now)
     from_vault = min(part.relief, room)
-    taker, taker_funding = settled(house, vault, market)
+    taker, taker_funding = settled(house, house.account(VAULT), market)
     held = abs(taker.position(market).size)
     is_long = patient.position(market).size > 0
     after = _given(patient, market, is_long, part, price)
@@ -318,7 +317,9 @@ def deleverage(
         bankrupt = not marks.meets_maintenance and not then.meets_maintenance
     else:
         bankrupt = marks.value < 0 and deep(then)
-        if offer_to_vault(house, account, market, max(0, house.ledger.insurance), now)[1] is not None:
+        if house.holds_broken(house.account(VAULT)):
+            reasons.add("FUNDING: broken")
+        elif offer_to_vault(house, account, market, max(0, house.ledger.insurance), now)[1] is not None:
             reasons.add("DELEVERAGE: the backstop first")
     if not bankrupt:
         reasons.add("DELEVERAGE: not bankrupt")
