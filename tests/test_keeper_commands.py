@@ -84,6 +84,10 @@ async def test_a_check_tries_everything_and_sends_nothing(house: House, tmp_path
     # The venue's time is that of January here.
     assert findings["node"].grade is Grade.DOUBTFUL
     assert await house.rpc.call("starknet_blockNumber") == number
+    # Recovery's settings: the admin's key.
+    findings = {item.what: item for item in await check(load(EXAMPLE.parent / "admin.toml"))}
+    for what in ("account", "fees", "source replay:1"):
+        assert findings[what].grade is Grade.GOOD, findings[what]
 
     # Another's key, and no seat at the oracle.
     for name in ("devnet-password", "devnet-reporter-1.json"):

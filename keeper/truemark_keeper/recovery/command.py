@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import asdict
+from datetime import UTC, datetime
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, cast
@@ -75,6 +76,7 @@ def find(
     """Says which block was the last good one, and what speaks against those after it."""
     import orjson
     from truemark.commands.index import opened
+    from truemark.units import from_price
 
     from truemark_keeper.recovery.find import find_last_good
     from truemark_keeper.recovery.prices import PriceHistory
@@ -101,10 +103,13 @@ def find(
         console.print(f"block {item.block}  {item.rule}{where}: {item.explanation}", highlight=False)
     for word, block in (("kept", found.kept), ("bad ", found.bad)):
         if block is not None:
-            marks = ", ".join(f"{name} {price} {status}" for name, (price, status) in block.marks.items())
+            marks = ", ".join(
+                f"{name} {from_price(price).normalize():f} {status}" for name, (price, status) in block.marks.items()
+            )
+            at = datetime.fromtimestamp(block.at, UTC)
             console.print(
-                f"{word} block {block.block} of {block.at}, {block.fingerprint[:16]}: {block.transactions} "
-                f"transactions, {block.unattributed} writes by none; {marks or 'no marks'}",
+                f"{word} block {block.block} of {at:%Y-%m-%d %H:%M:%S} UTC, {block.fingerprint[:16]}: "
+                f"{block.transactions} transactions, {block.unattributed} writes by none; {marks or 'no marks'}",
                 highlight=False,
             )
     good = "none of them is good" if found.last_good is None else f"the last good block is {found.last_good}"
@@ -251,8 +256,8 @@ async def _rollback(path: Path, block: int, record: Path, attach: Callable[..., 
         plan = await work.plan(block)
         what = "what is left of" if plan.transactions is None else f"{plan.transactions} transactions in"
         console.print(
-            f"{venue.name}: {what} blocks {plan.block + 1} to {plan.height} is erased; "
-            f"the epoch after {plan.epoch} begins, and the venue is Halted",
+            f"{venue.name}: this erases {what} blocks {plan.block + 1} to {plan.height}, begins the epoch after "
+            f"{plan.epoch} and leaves the venue Halted",
             highlight=False,
         )
         if not execute:
