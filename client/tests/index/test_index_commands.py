@@ -16,7 +16,7 @@ from truemark.cli import main
 from truemark.index import Follower, Index
 from truemark.rpc import AsyncRpc
 
-from .conftest import STRK, Devnet
+from ..own_devnet import STRK, Devnet
 from .contents import built_from_nothing, contents
 
 pytestmark = pytest.mark.node

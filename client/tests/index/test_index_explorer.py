@@ -14,7 +14,7 @@ from truemark.explorer.views import NoIndex
 from truemark.index import Cause, EventFilter, Follower, Index, Unindexed
 from truemark.rpc import AsyncRpc
 
-from .conftest import STRK, Devnet
+from ..own_devnet import STRK, Devnet
 
 pytestmark = pytest.mark.node
 

@@ -10,7 +10,8 @@ import pytest
 from truemark.index import Cause, EventFilter, Follower, Index, Unindexed
 from truemark.rpc import AsyncRpc, NodeUnavailable
 
-from .conftest import STRK, Devnet, Impatient
+from ..own_devnet import STRK, Devnet
+from .conftest import Impatient
 from .contents import built_from_nothing, contents, prints
 
 pytestmark = pytest.mark.node

@@ -13,7 +13,8 @@ import pytest
 from truemark.index import Follower, Index
 from truemark.rpc import NodeUnavailable
 
-from .conftest import Devnet, Impatient
+from ..own_devnet import Devnet
+from .conftest import Impatient
 from .contents import built_from_nothing, contents, emptied, prints
 
 pytestmark = pytest.mark.node

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from .conftest import PERSON, REWRITTEN, STRK, UNEXPLAINED, Site
+from ..own_devnet import PERSON, STRK
+from .conftest import REWRITTEN, UNEXPLAINED, Site
 
 pytestmark = pytest.mark.node
 

@@ -18,7 +18,8 @@ from truemark.web import refunds
 from truemark.web.pages.exports import written
 from truemark.web.values import value_html
 
-from .conftest import PERSON, STRK, Node, Site, opened
+from ..own_devnet import PERSON, STRK, Devnet
+from .conftest import Site, opened
 
 pytestmark = pytest.mark.node
 
@@ -143,7 +144,7 @@ def test_no_value_becomes_markup(value: object) -> None:
 HOSTILE = "</title><script>alert(1)</script><img src=x onerror=alert(2)>"
 
 
-async def test_names_reasons_and_fields_from_contracts_are_escaped(node: Node, copied: Path) -> None:
+async def test_names_reasons_and_fields_from_contracts_are_escaped(node: Devnet, copied: Path) -> None:
     with Index.open(copied) as index, index.store.engine.begin() as connection:
         connection.execute(update(t.transactions).values(revert_reason=HOSTILE))
         connection.execute(update(t.events).values(name=HOSTILE, fields=json.dumps({HOSTILE: HOSTILE}), reason=HOSTILE))
@@ -169,7 +170,7 @@ async def test_names_reasons_and_fields_from_contracts_are_escaped(node: Node, c
         assert "&lt;script&gt;alert(1)" in await site.page(f"/tx/{row.hash:#x}")
 
 
-async def test_refunds_are_counted_and_events_that_only_look_like_them_are_left_out(node: Node, copied: Path) -> None:
+async def test_refunds_are_counted_and_events_that_only_look_like_them_are_left_out(node: Devnet, copied: Path) -> None:
     incident, other = 0x51, 0x52
     good = {"incident": hex(incident), "total": "12500000", "count": 4}
     bad = [

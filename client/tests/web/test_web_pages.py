@@ -15,7 +15,8 @@ from truemark.index import Follower, Index
 from truemark.rpc import AsyncRpc
 from truemark_devnet.postgres_server import find_postgres, running_postgres
 
-from .conftest import PERSON, REWRITTEN, STRK, UNEXPLAINED, Node, Site, opened
+from ..own_devnet import PERSON, STRK, Devnet
+from .conftest import REWRITTEN, UNEXPLAINED, Site, opened
 
 pytestmark = pytest.mark.node
 
@@ -259,7 +260,7 @@ async def test_every_token_that_moved_is_in_the_list(site: Site) -> None:
     assert all(f"/contract/{address:#x}" in page for address in moved)
 
 
-async def test_incidents_are_shown_and_broken_files_named(node: Node, indexed: Path, tmp_path: Path) -> None:
+async def test_incidents_are_shown_and_broken_files_named(node: Devnet, indexed: Path, tmp_path: Path) -> None:
     good = {
         "incident": "storm",
         "opened_at": "2026-01-19T04:27:54+00:00",
@@ -280,7 +281,7 @@ async def test_incidents_are_shown_and_broken_files_named(node: Node, indexed: P
 
 @pytest.mark.deep
 @pytest.mark.usefixtures("indexed")
-async def test_the_same_pages_are_there_on_postgresql(node: Node) -> None:
+async def test_the_same_pages_are_there_on_postgresql(node: Devnet) -> None:
     if find_postgres() is None:
         pytest.skip("no PostgreSQL server is installed")
     with running_postgres() as server:

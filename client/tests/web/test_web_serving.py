@@ -23,17 +23,18 @@ from truemark.web.data import Data
 from truemark.web.live import Hub
 from truemark.web.serving import News
 
-from .conftest import Node, interrupt
+from ..own_devnet import Devnet
+from .conftest import interrupt
 
 pytestmark = pytest.mark.node
 
 
 @pytest.mark.deep
 def test_one_command_reads_the_chain_serves_it_and_tells_of_what_is_new(
-    start_node: Callable[[], Node], tmp_path: Path
+    start_node: Callable[..., Devnet], tmp_path: Path
 ) -> None:
     node = start_node()
-    node.mint(5)
+    node.mint(amount=5)
     command = [sys.executable, "-m", "truemark.cli", "explorer", "--port", "0", "--poll", "0.05", "--rpc", node.url]
     process = subprocess.Popen(
         [*command, "--db", str(tmp_path / "index.sqlite")],
@@ -52,10 +53,10 @@ def test_one_command_reads_the_chain_serves_it_and_tells_of_what_is_new(
             with client.stream("GET", "/live") as stream:
                 lines = stream.iter_lines()
                 _until(lines, '"number":1')
-                node.mint(6)
+                node.mint(amount=6)
                 _until(lines, '"number":2')
                 node.abort(2)
-                node.mint(7)
+                node.mint(amount=7)
                 _until(lines, "event: rollback")
                 # The stream is open when it is asked to end.
                 started = time.monotonic()
@@ -77,7 +78,7 @@ def _until(lines: object, text: str) -> None:
 
 
 def test_a_port_that_is_taken_is_one_clear_line(
-    node: Node, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    node: Devnet, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TRUEMARK_HOME", str(tmp_path))
     with socket.socket() as taken:
@@ -105,7 +106,7 @@ def test_a_trader_gets_none_of_it() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-async def test_who_listens_hears_of_blocks_and_rollbacks(node: Node, tmp_path: Path) -> None:
+async def test_who_listens_hears_of_blocks_and_rollbacks(node: Devnet, tmp_path: Path) -> None:
     hub = Hub()
     with Index.open(tmp_path / "index.sqlite") as index:
         async with AsyncRpc(node.url, timeout=60) as rpc:
