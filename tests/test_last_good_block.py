@@ -125,12 +125,19 @@ async def test_money_out_of_nothing_is_found_by_its_sum(house: House, tmp_path: 
 
 
 @pytest.mark.node
-async def test_an_index_that_is_behind_or_of_another_chain_is_named(house: House, tmp_path: Path) -> None:
+async def test_an_index_that_is_behind_or_of_another_chain_is_named(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await house.round()
     first = await height(house)
-    await house.round()
+    await house.round({BTC: "95500"})
     async with indexed(house, tmp_path, first) as index:
         assert await index_problems(house.rpc, index, house.deployment) == []
+        # Another process writes on while this one looks.
+        earlier = index.block(first)
+        with monkeypatch.context() as patched:
+            patched.setattr(index, "head", lambda: earlier)
+            assert await index_problems(house.rpc, index, house.deployment, behind=10) == []
         await house.round()
         await house.round()
         (behind,) = await index_problems(house.rpc, index, house.deployment)
