@@ -3,17 +3,20 @@ names of the contracts' variables."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from truemark.explorer import AsyncExplorer
 from truemark.felt import selector
 from truemark.index import Cause, EventFilter, Follower, Index
+from truemark.keys import StarkKey
 from truemark.orders import Side
 from truemark.rpc import AsyncRpc
 from truemark.trader import AsyncTrader
-from truemark.units import to_price
+from truemark.units import decimal_text, from_price, from_value, to_collateral, to_price, to_size
 
 from tests.house import BLOCK_HASHES, BTC, ETH, PRICES, House
 
@@ -129,15 +132,126 @@ async def test_a_difference_of_two_blocks_names_the_accounts_and_the_variables(h
         market = house.deployment.market(BTC).index
         for trader in (alice, bob):
             assert (trader.address, f"position[{market}]") in by_account
-        unnamed = [change for change in changes if change.variable is None]
-        # What was filled of each order lies at the order's hash, which storage does not tell.
-        assert len(unnamed) <= 2, unnamed
+        assert [change for change in changes if change.variable is None] == []
         back = {
             (change.address, change.key): (change.after, change.before) for change in index.diff(head.number, before)
         }
         assert back == {
             (change.address, change.key): (change.before, change.after) for change in index.diff(before, head.number)
         }
+
+
+async def test_every_slot_that_a_venue_writes_has_a_name_and_says_what_its_contract_says(
+    house: House, index: Index
+) -> None:
+    index.name(house.deployment)
+    admin, bot = house.account("admin"), StarkKey.random()
+    await admin.execute(house.contract("Vault").call("set_lock_secs", 60))
+    async with house.gateway() as gateway, house.trader("alice", gateway) as alice, house.trader("bob", gateway) as bob:
+        await fill(house, alice, bob, BTC, "0.01")
+        await house.round({BTC: "95500"})
+        resting = await alice.place(BTC, "buy", "0.02", "95000")
+        await alice.cancel(resting)
+        await alice.register_trading_key(bot.public_key, lifetime=100)
+        await alice.revoke_trading_key(bot.public_key)
+        await alice.vault_deposit(1_000, "margin")
+        asked = await alice.request_redeem("400.5")
+        await house.rounds(60)
+        await alice.claim_redemption(asked.request_id)
+        await alice.withdraw(5)
+        await bob.faucet(50)
+        await house.account("guardian").execute(house.contract("Clearinghouse").call("set_mode", "CancelOnly", 0))
+        parked = await bob.deposit(50, "vault")
+        await house.nodes.flush()
+        outcome = await parked.credited(10)
+        assert outcome.parked_id is not None
+        await bob.claim_parked(outcome.parked_id)
+        await follow(house, index)
+
+        head = index.head()
+        assert head is not None
+        ours = {info.address for info in house.deployment.contracts.values()}
+        written = [write for write in index.writes(0, head.number) if write.part == "storage" and write.address in ours]
+        assert [(write.contract, hex(write.key or 0)) for write in written if write.variable is None] == []
+        variables = {f"{write.contract}.{write.variable}" for write in written}
+        market = house.deployment.market(BTC).index
+        assert {
+            f"Oracle.markets[{market}].mark",
+            f"Oracle.entries[{market & ~1},{market | 1}].seat[0]",
+            f"Clearinghouse.orders[{resting.order_hash:#x}]",
+            f"Clearinghouse.trading_keys[{alice.address:#x},{bot.public_key:#x}]",
+            f"Vault.queue.requests[{asked.request_id}].shares",
+            f"Vault.queue.ids[{alice.address:#x},0]",
+            f"Bridge.parked[{outcome.parked_id}].amount",
+            f"Bridge.parked_ids[{parked.nonce}]",
+            f"CollateralToken.ERC20_balances[{alice.address:#x}]",
+            "CollateralToken.ERC20_name.text[0]",
+        } <= variables
+
+        async with AsyncRpc(house.nodes.l2_url, timeout=120) as rpc:
+            explorer = AsyncExplorer(house.deployment, rpc=rpc, index=index)
+            changed = (await explorer.compare(0, head.number)).changes
+        shown = {
+            f"{change.contract}.{change.variable}": change.after_shown
+            for change in changed
+            if change.address in ours and change.part == "storage"
+        }
+        assert [name for name in shown if name.endswith(".None")] == []
+        await the_oracle_says_so(house, shown)
+        await the_clearinghouse_says_so(house, shown, resting.order_hash)
+
+
+async def the_oracle_says_so(house: House, shown: Mapping[str, Mapping[str, str] | None]) -> None:
+    oracle = house.contract("Oracle")
+    for info in house.deployment.markets.values():
+        mark, slot = await oracle.read("mark", info.index), shown[f"Oracle.markets[{info.index}].mark"] or {}
+        guard = await oracle.read("guard", info.index)
+        assert (to_price(slot["price"]), slot["status"]) == (mark["price"], mark["status"].variant)
+        assert to_price(slot["checkpoint"]) == mark["checkpoint"]
+        assert slot["stale_at"] == at(mark["accepted_at"] + guard["max_mark_age"])
+        assert slot["valid_since"] == at(mark["valid_since"])
+        rules = shown[f"Oracle.markets[{info.index}].rules"] or {}
+        assert rules["max_step"] == f"{guard['max_step_bps']} bps"
+        growth = shown[f"Oracle.markets[{info.index}].funding"] or {}
+        assert Decimal(growth["growth"]) == from_value((await oracle.read("growths", 1 << info.index))[0])
+        for seat, reporter in enumerate(await oracle.read("reporters")):
+            entry = await oracle.read("last_entry", info.index, reporter)
+            pair = f"Oracle.entries[{info.index & ~1},{info.index | 1}].seat[{seat}]"
+            said = {
+                name.partition(".")[2]: text
+                for name, text in (shown[pair] or {}).items()
+                if name.startswith(f"{info.index}.")
+            }
+            assert said == {
+                "price": decimal_text(from_price(entry["price"])),
+                "confidence": f"{entry['confidence_bps']} bps",
+                "observed_at": at(entry["observed_at"]),
+                "rate": f"{entry['funding_rate_ppm']} ppm",
+            }
+
+
+async def the_clearinghouse_says_so(house: House, shown: Mapping[str, Mapping[str, str] | None], order: int) -> None:
+    clearinghouse = house.contract("Clearinghouse")
+    ledger = await clearinghouse.read("ledger")
+    for slot, names in (("books", ("insurance", "fees", "funding")), ("custody", ("total", "pending"))):
+        held = shown[f"Clearinghouse.{slot}"] or {}
+        assert {name: to_collateral(text) for name, text in held.items()} == {name: ledger[name] for name in names}
+    assert to_size((shown[f"Clearinghouse.orders[{order:#x}]"] or {})["filled"]) == await clearinghouse.read(
+        "order_filled", order
+    )
+    assert (shown["Clearinghouse.venue"] or {})["mode"] == "CancelOnly"
+    for info in house.deployment.markets.values():
+        params = await clearinghouse.read("market_params", info.index)
+        trade = shown[f"Clearinghouse.markets[{info.index}].trade"] or {}
+        assert (to_size(trade["lot"]), to_price(trade["tick"])) == (params["lot_size"], params["tick_size"])
+        assert trade["taker_fee"] == f"{params['taker_fee_bps']} bps"
+        tiers = shown[f"Clearinghouse.markets[{info.index}].tiers"] or {}
+        assert len(tiers) == 3 * sum(tier["initial_bps"] != 0 for tier in params["tiers"]) - ("third.initial" in tiers)
+        assert tiers["first.initial"] == f"{params['tiers'][0]['initial_bps']} bps"
+
+
+def at(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 async def test_a_position_that_no_transaction_wrote_is_seen_as_such(house: House, index: Index) -> None:
@@ -147,10 +261,8 @@ async def test_a_position_that_no_transaction_wrote_is_seen_as_such(house: House
         await follow(house, index)
         venue = house.deployment.address("Clearinghouse")
         (last,) = index.balance_history(alice.address)[-1:]
-        slots = index.variables("Clearinghouse")
-        key = next(
-            key for key, slot in slots.items() if slot.account == alice.address and "position" not in slot.variable
-        )
+        account = f"accounts[{alice.address:#x}]"
+        key = next(key for key, slot in index.variables("Clearinghouse").items() if slot.variable == account)
         was = index.storage_at(venue, key)
         assert was is not None
         entries = [{"key": hex(key), "value": hex(was + (10**6 << 128))}]
@@ -169,7 +281,7 @@ async def test_a_position_that_no_transaction_wrote_is_seen_as_such(house: House
         await follow(house, index)
         (write,) = index.unattributed()
         assert (write.contract, write.cause) == ("Clearinghouse", Cause.UNATTRIBUTED)
-        assert write.variable == f"accounts[{alice.address:#x}]"
+        assert write.variable == account
         now = index.balance_history(alice.address)[-1]
         assert (now.collateral - last.collateral, now.cause) == (10**6, Cause.UNATTRIBUTED)
 

@@ -105,13 +105,15 @@ def unpack_entries(felts: Iterable[int]) -> list[Entry]:
     Raises:
         BadReport: a felt that holds no pair.
     """
-    entries = []
-    for market, half in _halves(felts):
-        rest, observed_at = divmod(half, 2**32)
-        rest, price = divmod(rest, 2**56)
-        rate, confidence_bps = divmod(rest, 2**14)
-        entries.append(Entry(market, price, confidence_bps, observed_at, rate - _RATE_BIAS))
-    return entries
+    return [entry_of(market, half) for market, half in _halves(felts)]
+
+
+def entry_of(market: int, half: int) -> Entry:
+    """What half a felt says of its market, which is something: it is not 0."""
+    rest, observed_at = divmod(half, 2**32)
+    rest, price = divmod(rest, 2**56)
+    rate, confidence_bps = divmod(rest, 2**14)
+    return Entry(market, price, confidence_bps, observed_at, rate - _RATE_BIAS)
 
 
 def unpack_outcomes(felts: Iterable[int]) -> list[MarketOutcome]:

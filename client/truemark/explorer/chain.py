@@ -3,7 +3,7 @@ before and after."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import orjson
@@ -333,7 +333,7 @@ class ChainReader:
             )
         return tuple(found)
 
-    def _slots(self, rows: Iterable[TransactionRow], record: BlockRecord) -> SlotNames:
+    def _slots(self, rows: Sequence[TransactionRow], record: BlockRecord) -> SlotNames:
         """Names for what a block wrote: whoever sent, was named or is paid may be a key."""
         addresses, tokens = {record.sequencer}, set[int]()
         for row in rows:
@@ -348,7 +348,8 @@ class ChainReader:
                 # An event that is not decoded may name them all the same.
                 if event.fields is None:
                     addresses.update(felt for felt in (*event.keys[1:], *event.data) if felt > 2**64)
-        return SlotNames(self._index.naming(), addresses, tokens)
+        told = ((event.address, event.name, event.fields) for row in rows for event in row.events)
+        return SlotNames(self._index.naming().with_keys(told, addresses), addresses, tokens)
 
     def _writes(self, record: BlockRecord, slots: SlotNames, hashes: Mapping[int, int]) -> tuple[SlotWrite, ...]:
         found = []

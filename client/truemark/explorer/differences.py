@@ -48,7 +48,7 @@ class DifferenceReader:
         known.update(self._context.directory.labels())
         if account is not None:
             known.add(account)
-        return SlotNames(self._index.naming(), known)
+        return SlotNames(self._index.naming_in(range(first + 1, last + 1), known), known)
 
     def _change(self, change: StateChange, block: int, names: SlotNames) -> SlotWrite:
         slot = names.slot(change.address, change.key) if change.key is not None else None

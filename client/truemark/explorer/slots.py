@@ -5,14 +5,13 @@ may be it."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from decimal import Decimal
 from functools import cache
 from typing import Final
 
 from truemark.felt import selector
-from truemark.index.layout import Slot, base_of, unpack_account, unpack_position
+from truemark.index.layout import Slot, base_of
 from truemark.index.naming import Naming
-from truemark.units import from_collateral, from_size
+from truemark.index.packed import opened
 
 #: As OpenZeppelin's components, StarkGate's tokens and many others call them.
 _SCALARS: Final = (
@@ -50,20 +49,23 @@ _WIDE: Final = frozenset({"ERC20_total_supply", "total_supply"})
 class SlotNames:
     """
     Args:
-        naming: that of the index.
+        naming: that of the index, with the keys that the blocks in question tell.
         addresses: that may be keys of balances: who took part in a block.
         tokens: the contracts that may have balances; None: any.
     """
 
     def __init__(self, naming: Naming, addresses: Iterable[int] = (), tokens: Iterable[int] | None = None) -> None:
-        self._naming = naming
         self._addresses = sorted(set(addresses))
+        self._naming = naming
+        self._ours = set(naming.laid_out())
         self._tokens = None if tokens is None else set(tokens)
         #: Hashed when they are needed: most tokens use the first name.
         self._balances: list[dict[int, Slot]] = []
 
     def slot(self, address: int, key: int) -> Slot | None:
-        known = self._naming.slot(address, key) or _scalars().get(key)
+        if address in self._ours:
+            return self._naming.slot(address, key)
+        known = _scalars().get(key)
         if known is not None or (self._tokens is not None and address not in self._tokens):
             return known
         for place, name in enumerate(_BALANCES):
@@ -84,24 +86,9 @@ class SlotNames:
 
     def shown(self, address: int, slot: Slot | None, value: int | None) -> Mapping[str, str] | None:
         """What a slot holds, by name, where that is more than one number."""
-        if slot is None or value is None or self._naming.contract(address) != "Clearinghouse":
+        if slot is None or value is None:
             return None
-        if slot.account is None or not slot.variable.startswith("accounts["):
-            return None
-        if ".position[" in slot.variable:
-            position = unpack_position(value)
-            return {
-                "size": _plain(from_size(position.size)),
-                "funding_index": _plain(Decimal(position.funding_index).scaleb(-8)),
-            }
-        account = unpack_account(value)
-        return {
-            "collateral": _plain(from_collateral(account.collateral)),
-            "epoch": str(account.epoch),
-            "open_markets": ", ".join(
-                str(bit) for bit in range(account.open_markets.bit_length()) if account.open_markets >> bit & 1
-            ),
-        }
+        return opened(self._naming.contract(address) or "", slot.variable, value)
 
 
 @cache
@@ -111,8 +98,3 @@ def _scalars() -> Mapping[int, Slot]:
         found[selector(name)] = Slot(f"{name}.low")
         found[selector(name) + 1] = Slot(f"{name}.high")
     return found
-
-
-def _plain(value: Decimal) -> str:
-    text = f"{value:f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
+import orjson
 from sqlalchemy import Connection, select
 
 from truemark.index import tables as t
-from truemark.index.naming import Naming
+from truemark.index.layout import TOLD
+from truemark.index.naming import Naming, Told
 from truemark.index.records import Cause, StateChange, Write
-from truemark.index.values import number, optional_number
+from truemark.index.values import number, optional_number, word_of
 
 #: As many are named one by one in a query.
 _FEW_BLOCKS: Final = 500
+#: Events that are asked for keys, the newest ones.
+_MOST_EVENTS: Final = 20_000
 #: The parts of the state: its table, and the columns of what it is of and of its value.
 PARTS: Mapping[str, tuple[Any, str, str]] = {
     "storage": (t.storage, "address", "value"),
@@ -33,7 +37,9 @@ def writes(
         cause: only what was written for it.
     """
     found = []
-    for part, row in _written(connection, counts, first, last, cause):
+    ids = _blocks(connection, counts, first, last)
+    names = names.with_keys(told(connection, names, ids))
+    for part, row in _written(connection, ids, counts, first, last, cause):
         address = number(row.subject)
         slot = names.slot(address, number(row.key)) if part == "storage" else None
         found.append(
@@ -44,7 +50,8 @@ def writes(
                 part=part,
                 address=address,
                 key=number(row.key) if part == "storage" else None,
-                value=number(row.value),
+                # A class of Cairo 0 has no compiled class.
+                value=optional_number(row.value) or 0,
                 tx_index=row.tx_index,
                 cause=Cause(row.cause),
                 contract=names.contract(address),
@@ -59,7 +66,10 @@ def difference(connection: Connection, names: Naming, before: int, after: int) -
     low, high = sorted((before, after))
     newest: dict[tuple[str, bytes, bytes], bytes] = {}
     changes: list[StateChange] = []
-    for part, row in _written(connection, t.blocks.c.reorg.is_(None), low + 1, high, None):
+    counts = t.blocks.c.reorg.is_(None)
+    ids = _blocks(connection, counts, low + 1, high)
+    names = names.with_keys(told(connection, names, ids))
+    for part, row in _written(connection, ids, counts, low + 1, high, None):
         newest[part, row.subject, row.key if part == "storage" else b""] = row.value
     for (part, subject, key), value in newest.items():
         old = _value_at(connection, part, subject, key, low)
@@ -83,19 +93,43 @@ def difference(connection: Connection, names: Naming, before: int, after: int) -
     return tuple(sorted(changes, key=lambda change: (order[change.part], change.address, change.key or 0)))
 
 
-def _written(
-    connection: Connection, counts: Any, first: int, last: int | None, cause: Cause | None
-) -> Iterable[tuple[str, Any]]:
-    blocks = t.blocks.c
+def told(connection: Connection, names: Naming, blocks: Sequence[int]) -> list[Told]:
+    """The events of these blocks, by their ids, that tell keys of our contracts; of a great many the newest."""
+    contracts = names.laid_out()
+    if not blocks or not contracts:
+        return []
+    events = t.events.c
+    query = (
+        select(events.address, events.name, events.fields)
+        .where(_among(events.block, blocks), events.name.in_(TOLD), events.fields.is_not(None))
+        .where(events.address.in_([word_of(address) for address in contracts]))
+        .order_by(events.block.desc(), events.tx_index.desc(), events.event_index.desc())
+        .limit(_MOST_EVENTS)
+    )
+    return [(number(row.address), row.name, orjson.loads(row.fields)) for row in connection.execute(query)]
+
+
+def _blocks(connection: Connection, counts: Any, first: int, last: int | None) -> Sequence[int]:
+    """The ids of the blocks that count, rising."""
     # The blocks first: a database that begins with what was written looks through all of it.
-    wanted = select(blocks.id).where(counts, blocks.number >= first).order_by(blocks.id)
+    wanted = select(t.blocks.c.id).where(counts, t.blocks.c.number >= first).order_by(t.blocks.c.id)
     if last is not None:
-        wanted = wanted.where(blocks.number <= last)
-    ids = connection.execute(wanted).scalars().all()
+        wanted = wanted.where(t.blocks.c.number <= last)
+    return connection.execute(wanted).scalars().all()
+
+
+def _among(column: Any, ids: Sequence[int]) -> Any:
+    """A condition that holds for rows of these blocks, and of others between them where they are many."""
+    return column.in_(ids) if len(ids) <= _FEW_BLOCKS else column.between(ids[0], ids[-1])
+
+
+def _written(
+    connection: Connection, ids: Sequence[int], counts: Any, first: int, last: int | None, cause: Cause | None
+) -> Iterable[tuple[str, Any]]:
     if not ids:
         return
+    blocks = t.blocks.c
     for part, (table, subject, value) in PARTS.items():
-        here = table.c.block.in_(ids) if len(ids) <= _FEW_BLOCKS else table.c.block.between(ids[0], ids[-1])
         columns = [
             table.c[subject].label("subject"),
             table.c[value].label("value"),
@@ -108,7 +142,7 @@ def _written(
         if part == "storage":
             columns.append(table.c.key)
         query = select(*columns).join(t.blocks, blocks.id == table.c.block)
-        query = query.where(here, counts, blocks.number >= first)
+        query = query.where(_among(table.c.block, ids), counts, blocks.number >= first)
         if last is not None:
             query = query.where(blocks.number <= last)
         if cause is not None:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from truemark.deployment import Deployment
-from truemark.index.layout import LAYOUTS, Slot, slots_of
-from truemark.index.values import number
+from truemark.felt import short_string
+from truemark.index.layout import LAYOUTS, ROLES, Keys, Slot, told_by
+from truemark.index.places import Places
+
+#: An event as far as it tells keys: the contract, its name, its fields.
+Told = tuple[int, str | None, Mapping[str, Any] | None]
 
 
 class Naming:
@@ -15,40 +20,66 @@ class Naming:
     def __init__(self, deployment: Deployment | None = None) -> None:
         self._contracts: dict[int, str] = {}
         self._accounts: set[int] = set()
-        self._slots: dict[int, dict[int, Slot]] = {}
+        self._places: dict[int, Places] = {}
+        #: What is known for a while only.
+        self._told: dict[int, Places] = {}
         if deployment is not None:
             self._contracts = {address: role for role, address in deployment.operators.items()}
             self._contracts[deployment.fee_token] = "STRK"
             self._contracts |= {info.address: name for name, info in deployment.contracts.items()}
+            self._places = {address: Places(name) for address, name in self._contracts.items() if name in LAYOUTS}
+            known = [(address,) for address in sorted(self._contracts)]
+            holders = [(role, address) for role in ROLES for (address,) in known]
+            markets = [(short_string(name),) for name in deployment.markets]
+            for places in self._places.values():
+                places.add("account", known)
+                places.add("reporter", known)
+                places.add("role of", holders)
+                places.add("name", markets)
             self._accounts = set(self._contracts)
-            self._name(self._accounts)
 
-    def learn(self, participants: Iterable[tuple[bytes, bytes, int]]) -> None:
-        """Takes in the accounts that venues' events have named."""
-        if not self._contracts:
-            return
-        fresh = {number(account) for _, account, _ in participants} - self._accounts
-        if fresh:
+    def learn(self, accounts: Iterable[int]) -> None:
+        """Takes in accounts that venues' events have named, for good."""
+        fresh = set(accounts) - self._accounts
+        if fresh and self._places:
             self._accounts |= fresh
-            self._name(fresh)
+            keys = [(account,) for account in fresh]
+            for places in self._places.values():
+                places.add("account", keys)
+
+    def with_keys(self, events: Iterable[Told] = (), accounts: Iterable[int] = ()) -> Naming:
+        """Names with what these events tell and with accounts that may be keys. This one does not keep them: there is
+        no end of orders."""
+        keys: dict[str, set[Keys]] = {"account": {(account,) for account in accounts}}
+        for contract, name, fields in events:
+            if contract in self._places and name is not None and fields is not None:
+                for kind, told in told_by(name, fields):
+                    keys.setdefault(kind, set()).add(told)
+        found = Naming()
+        found._contracts, found._accounts, found._places = self._contracts, self._accounts, self._places
+        for address in self._places:
+            found._told[address] = Places(self._contracts[address], fixed=False)
+            for kind, told_keys in keys.items():
+                found._told[address].add(kind, told_keys)
+        return found
 
     def contract(self, address: int) -> str | None:
         return self._contracts.get(address)
 
+    def laid_out(self) -> tuple[int, ...]:
+        """The contracts whose variables are known."""
+        return tuple(self._places)
+
     def slot(self, address: int, key: int) -> Slot | None:
-        return self._slots.get(address, {}).get(key)
+        for known in (self._places, self._told):
+            found = known[address].at(key) if address in known else None
+            if found is not None:
+                return found
+        return None
 
     def slots(self, contract: str) -> Mapping[int, Slot]:
         """Of a contract by its name in the deployment."""
-        return {
-            key: slot
-            for address, name in self._contracts.items()
-            if name == contract
-            for key, slot in self._slots.get(address, {}).items()
-        }
-
-    def _name(self, accounts: Iterable[int]) -> None:
-        known = sorted(accounts)
-        for address, name in self._contracts.items():
-            if name in LAYOUTS:
-                self._slots.setdefault(address, {}).update(slots_of(name, known))
+        for address, places in self._places.items():
+            if self._contracts[address] == contract:
+                return places
+        return {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -58,6 +58,8 @@ class Index:
     def __init__(self, store: Store) -> None:
         self.store = store
         self._naming = Naming()
+        #: The block up to which it has learned of accounts, by its id.
+        self._named_to = 0
 
     @classmethod
     def open(cls, url: str | Path | URL, deployment: Deployment | None = None) -> Self:
@@ -86,7 +88,7 @@ class Index:
 
     def name(self, deployment: Deployment) -> None:
         """Gives names to the deployment's contracts and their storage."""
-        self._naming = Naming(deployment)
+        self._naming, self._named_to = Naming(deployment), 0
 
     # Blocks and transactions
 
@@ -427,8 +429,22 @@ class Index:
 
     def naming(self) -> Naming:
         """Names of contracts and storage, as far as they are known by now."""
-        self._naming.learn(self.store.participants())
+        fresh = self.store.accounts_after(self._named_to)
+        if fresh:
+            self._naming.learn(number(account) for account, _ in fresh)
+            self._named_to = fresh[-1][1]
         return self._naming
+
+    def naming_in(self, blocks: Iterable[int], accounts: Iterable[int] = ()) -> Naming:
+        """Names with the keys that events of some blocks tell, by the blocks' numbers, and with accounts that may be
+        keys."""
+        column = t.blocks.c.number
+        is_row = isinstance(blocks, range) and bool(blocks)
+        condition = column.between(min(blocks), max(blocks)) if is_row else column.in_(set(blocks))
+        names = self.naming()
+        with self._connect() as connection:
+            ids = connection.execute(select(t.blocks.c.id).where(condition).order_by(t.blocks.c.id)).scalars().all()
+            return names.with_keys(changes.told(connection, names, ids), accounts)
 
     def _writes(self, counts: Any, first: int, last: int | None, cause: Cause | None) -> tuple[Write, ...]:
         names = self.naming()

@@ -212,7 +212,7 @@ class Write:
     """Something that a block wrote.
 
     `part` is "storage", "nonce", "class" or "declared"; `address` the contract, or the class that was declared; `key`
-    the slot of a storage write.
+    the slot of a storage write; `value` 0 where a declared class has no compiled class.
     """
 
     block_number: int

@@ -126,6 +126,17 @@ class Store:
             )
             return [(row.venue, row.account, row.number) for row in rows]
 
+    def accounts_after(self, block: int) -> list[tuple[bytes, int]]:
+        """(account, id of the block that named it first) of the chain's blocks with an id above `block`, rising."""
+        with self.engine.connect() as connection:
+            rows = connection.execute(
+                select(t.participants.c.account, t.participants.c.block)
+                .join(t.blocks, t.blocks.c.id == t.participants.c.block)
+                .where(t.participants.c.block > block, t.blocks.c.reorg.is_(None))
+                .order_by(t.participants.c.block)
+            )
+            return [(row.account, row.block) for row in rows]
+
     # What it writes
 
     def write(

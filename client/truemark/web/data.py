@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -249,9 +249,13 @@ class Data:
             if value is not None
         }
 
-    async def slot_names(self, address: int) -> SlotNames:
-        """Names for the slots of one contract."""
-        return await asyncio.to_thread(lambda: SlotNames(self.index.naming(), self.rows.named_by(address, _SLOT_NAMES)))
+    async def slot_names(self, address: int, blocks: Iterable[int]) -> SlotNames:
+        """Names for slots of one contract that were written in these blocks."""
+        return await asyncio.to_thread(self._slot_names, address, set(blocks))
+
+    def _slot_names(self, address: int, blocks: set[int]) -> SlotNames:
+        known = self.rows.named_by(address, _SLOT_NAMES)
+        return SlotNames(self.index.naming_in(blocks, known), known)
 
     def incidents(self) -> tuple[IncidentFile, ...]:
         """Newest first. A file that cannot be read is shown as such: it says that something happened."""

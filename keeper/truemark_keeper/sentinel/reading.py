@@ -9,7 +9,8 @@ from truemark.abi import Abi
 from truemark.contract import revert_reason
 from truemark.deployment import Deployment
 from truemark.felt import selector, short_string_text
-from truemark.index.layout import Slot, slots_of
+from truemark.index.layout import Slot
+from truemark.index.naming import Naming
 from truemark.rpc import RpcError
 
 from truemark_keeper.accounts import AccountScan
@@ -39,6 +40,7 @@ class SightReader:
         self._audit = audit if audit is not None else NodeAudit(node, contracts)
         self._scan = AccountScan(node, deployment.address("Clearinghouse"), since=since)
         self._names: dict[int, str] = {}
+        self._naming = Naming(deployment)
 
     async def head(self, block: int | None = None) -> Head:
         """Raises as pinned.read_head."""
@@ -113,7 +115,8 @@ class SightReader:
 
     async def slot(self, head: Head, contract: str, key: int) -> Slot | None:
         """What a storage slot of a contract holds; None: nothing that has a name. Raises as `sight`."""
-        return slots_of(contract, await self._scan.accounts(head)).get(key)
+        self._naming.learn(await self._scan.accounts(head))
+        return self._naming.slots(contract).get(key)
 
     async def _markets(self, head: Head, count: int, failed: dict[str, str]) -> dict[str, MarketSight]:
         if count == 0:

@@ -106,7 +106,7 @@ def router(site: Site) -> APIRouter:
     async def _storage(address: int, after: str | None, size: int) -> dict[str, Any]:
         start = inputs.felt(after, "slot") if after else None
         found = await asyncio.to_thread(site.data.rows.storage_of, address, start, size + 1)
-        names = await site.data.slot_names(address)
+        names = await site.data.slot_names(address, (each.block_number for each in found[:size]))
         slots = []
         for each in found[:size]:
             slot = names.slot(address, each.key)
@@ -150,7 +150,7 @@ def router(site: Site) -> APIRouter:
         versions = await asyncio.to_thread(site.data.rows.slot, at, place, _VERSIONS)
         if not versions:
             raise NotFound(f"nothing was ever written to slot {place:#x} of {at:#x}, as far as the index goes back")
-        names = await site.data.slot_names(at)
+        names = await site.data.slot_names(at, (version.block_number for version in versions))
         known = names.slot(at, place)
         return await site.page(
             request,

@@ -104,7 +104,7 @@ def marks_chart(timeline: Timeline) -> str:
 
 
 def funding_chart(timeline: Timeline) -> str:
-    points = [(point.funding.timestamp, Decimal(point.funding.index).scaleb(-8)) for point in timeline.funding]
+    points = [(point.funding.timestamp, Decimal(point.funding.index).scaleb(-16)) for point in timeline.funding]
     return charts.line(
         "Funding index, USD for one whole base asset", [charts.Series("funding index", "b", points)], unit="USD"
     )
