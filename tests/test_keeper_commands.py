@@ -7,12 +7,16 @@ import os
 import signal
 import socket
 import sys
+import time
 from pathlib import Path
 
 import httpx
 import pytest
+from truemark.keys import StarkKey
 from truemark_devnet.accounts import REPORTERS
+from truemark_devnet.demo.plan import TABLE
 from truemark_devnet.local import run_keepers
+from truemark_devnet.nodes.keepers import begun, write_admin
 from truemark_keeper.checking import Grade, check
 from truemark_keeper.config import load
 
@@ -84,10 +88,6 @@ async def test_a_check_tries_everything_and_sends_nothing(house: House, tmp_path
     # The venue's time is that of January here.
     assert findings["node"].grade is Grade.DOUBTFUL
     assert await house.rpc.call("starknet_blockNumber") == number
-    # Recovery's settings: the admin's key.
-    findings = {item.what: item for item in await check(load(EXAMPLE.parent / "admin.toml"))}
-    for what in ("account", "fees", "source replay:1"):
-        assert findings[what].grade is Grade.GOOD, findings[what]
 
     # Another's key, and no seat at the oracle.
     for name in ("devnet-password", "devnet-reporter-1.json"):
@@ -125,6 +125,23 @@ async def test_watch_shows_who_is_near_the_line(house: House) -> None:
     assert f"{address:#x}"[:14] in said, said
     # The recorded day's first price is not far from the listing's.
     assert "agrees" in said
+
+
+async def test_recovery_gets_the_admins_settings(house: House, manifest: Path) -> None:
+    key = StarkKey.from_private(house.roles["admin"].private_key)
+    path = write_admin(manifest, key, TABLE)
+    assert write_admin(manifest, key, TABLE) == path
+    findings = {item.what: item for item in await check(load(path))}
+    for what in ("deployment", "account", "fees", "source replay:1", BTC):
+        assert findings[what].grade is Grade.GOOD, findings[what]
+
+
+def test_recorded_prices_go_on_and_begin_again_after_a_day(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = begun(tmp_path)
+    monkeypatch.setattr(time, "time", lambda: now + 86_399)
+    assert begun(tmp_path) == now
+    monkeypatch.setattr(time, "time", lambda: now + 86_400)
+    assert begun(tmp_path) == now + 86_400
 
 
 @pytest.mark.deep

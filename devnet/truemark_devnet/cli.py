@@ -324,13 +324,19 @@ def keepers(
         Path | None, typer.Option(help="A CSV file of recorded prices.", show_default="19 January 2026")
     ] = None,
 ) -> None:
-    """Runs three reporters, a liquidator and a sentinel on recorded prices, from the first row on, until Ctrl-C."""
+    """Runs three reporters, a liquidator and a sentinel on recorded prices until Ctrl-C; begun again, they go on."""
     from truemark_devnet import nodes as devnets
     from truemark_devnet.state import home_of_user
 
-    devnets.attach().close()
+    manifest = home_of_user() / "deployment.json"
+    replay = replay or _part("truemark_devnet.demo.plan", "TABLE")
+    nodes = devnets.attach()
+    try:
+        _write_admin(Console(stderr=True), nodes, manifest, replay)
+    finally:
+        nodes.close()
     run = _part("truemark_devnet.local", "run_keepers_until_stopped")
-    run(home_of_user() / "deployment.json", interval=interval, replay=replay)
+    run(manifest, interval=interval, replay=replay)
 
 
 @devnet.command()
@@ -551,6 +557,17 @@ def _start_keepers(console: Console, nodes: Nodes, *, reporters: int, profile: s
     )
     _say(console, f"keepers: {', '.join(started)} started" if started else "keepers: all run already")
     _print_keepers(console, keepers.look(home))
+    _write_admin(console, nodes, manifest, replay)
+
+
+def _write_admin(console: Console, nodes: Nodes, manifest: Path, replay: Path) -> None:
+    from truemark.keys import StarkKey
+
+    from truemark_devnet.accounts import operators
+    from truemark_devnet.nodes import keepers
+
+    key = StarkKey.from_private(operators(nodes.l2_url)["admin"].private_key)
+    _say(console, f"for `truemark recovery`: --config {keepers.write_admin(manifest, key, replay)}")
 
 
 def _print_keepers(console: Console, found: Sequence[KeeperState]) -> None:

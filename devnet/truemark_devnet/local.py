@@ -24,7 +24,7 @@ from truemark_keeper.transactions import TransactionQueue
 from truemark_devnet.accounts import REPORTERS, operators
 from truemark_devnet.demo.plan import TABLE
 from truemark_devnet.deploy.venue import wallet_of
-from truemark_devnet.nodes.keepers import FOLDER, LIQUIDATOR, SENTINEL
+from truemark_devnet.nodes.keepers import FOLDER, LIQUIDATOR, SENTINEL, begun
 from truemark_devnet.order_facts import ChainFacts
 from truemark_devnet.pairing import PairingGateway
 
@@ -45,12 +45,16 @@ async def local_gateway(deployment: Deployment) -> AsyncIterator[PairingGateway]
 
 
 async def run_keepers(manifest: Path, stop: asyncio.Event, *, interval: float, replay: Path = TABLE) -> None:
-    """Three reporters, a liquidator and a sentinel, each with its own account, on recorded prices that begin now.
+    """Three reporters, a liquidator and a sentinel, each with its own account, on recorded prices that go on since this
+    devnet's keepers were first started.
 
     Raises:
         NoDeployment, BadManifest, WrongChain, NodeUnavailable: there is no venue to work for.
     """
     keys = operators(Deployment.load(manifest).l2_rpc)
+    folder = manifest.parent / FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    since = begun(folder)
     async with AsyncExitStack() as stack:
         running = []
         for column, role in enumerate((*REPORTERS, LIQUIDATOR, SENTINEL), start=1):
@@ -59,7 +63,7 @@ async def run_keepers(manifest: Path, stop: asyncio.Event, *, interval: float, r
                 account=role,
                 key=KeySource(),
                 # The others' own opinion of the price is that of the first column.
-                sources=(ReplaySettings(replay, column if role in REPORTERS else 1, FIRST),),
+                sources=(ReplaySettings(replay, column if role in REPORTERS else 1, FIRST, since),),
                 markets=REPLAY_RULES,
                 roles=("reporter",) if role in REPORTERS else (role,),
                 interval=1.0 if role == SENTINEL else interval,
@@ -70,14 +74,14 @@ async def run_keepers(manifest: Path, stop: asyncio.Event, *, interval: float, r
         await asyncio.gather(*running)
 
 
-def run_keepers_until_stopped(manifest: Path, *, interval: float, replay: Path | None) -> None:
+def run_keepers_until_stopped(manifest: Path, *, interval: float, replay: Path) -> None:
     """As `run_keepers`, with logs on stderr, until Ctrl-C or SIGTERM."""
 
     async def work() -> None:
         stop = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        await run_keepers(manifest, stop, interval=interval, replay=replay or TABLE)
+        await run_keepers(manifest, stop, interval=interval, replay=replay)
 
     logs.setup()
     asyncio.run(work())

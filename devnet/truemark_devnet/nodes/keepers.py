@@ -15,6 +15,7 @@ from pathlib import Path
 import httpx
 import orjson
 from truemark.errors import TruemarkError
+from truemark.keys import StarkKey, keystore
 
 from truemark_devnet.accounts import REPORTERS, L2Account
 from truemark_devnet.nodes.launch import environment
@@ -28,6 +29,9 @@ LIQUIDATOR, SENTINEL = "liquidator", "sentinel"
 #: Seconds that a keeper may take until it answers.
 PATIENCE = 90.0
 _RECORD = "keepers.json"
+_ADMIN = "admin"
+#: The recorded day is as long; seconds. Prices that began to be played longer ago begin again.
+_DAY = 24 * 3_600
 #: Seconds between two looks of the sentinel.
 _LOOK = 1
 
@@ -116,7 +120,7 @@ def start_keepers(
     running = {record.role: record for record in records(home) if record.process.is_alive()}
     missing = [role for role in keeper_roles(reporters) if role not in running]
     ports = choose(dict.fromkeys(missing))
-    since = _since(folder)
+    since = begun(folder)
     for role in missing:
         settings = folder / f"{role}.toml"
         settings.write_text(_settings(role, manifest, replay, interval, since, ports[role]), encoding="utf-8")
@@ -175,14 +179,39 @@ def _await(home: Path, started: Sequence[KeeperRecord]) -> None:
                 time.sleep(0.2)
 
 
-def _since(folder: Path) -> int:
+def begun(folder: Path) -> int:
     """When the recorded prices began to be played, the same for all keepers of one devnet; seconds since 1970."""
-    path = folder / "since"
+    path, now = folder / "since", int(time.time())
     with contextlib.suppress(FileNotFoundError, ValueError):
-        return int(path.read_text())
-    now = int(time.time())
+        then = int(path.read_text())
+        if now - then < _DAY:
+            return then
     path.write_text(str(now))
     return now
+
+
+def write_admin(manifest: Path, key: StarkKey, replay: Path) -> Path:
+    """Settings of the admin for `truemark recovery`, beside the keepers': the prices that they play are its outside
+    price. The key is the devnet's own, public knowledge, and so is the password beside it."""
+    folder = manifest.parent / FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{_ADMIN}.toml"
+    if not path.exists():
+        password = "devnet"  # noqa: S105
+        write_private(folder / "password", password.encode())
+        keystore.save(folder / f"{_ADMIN}.json", key, password)
+    path.write_text(
+        f"""# Written for `truemark recovery`.
+[keeper]
+deployment = {_quoted(manifest)}
+account = "{_ADMIN}"
+keystore = "{_ADMIN}.json"
+password_file = "password"
+roles = ["reporter"]
+{_source(replay, 1, begun(folder))}""",
+        encoding="utf-8",
+    )
+    return path
 
 
 def _save(home: Path, running: Mapping[str, KeeperRecord]) -> None:
@@ -208,17 +237,22 @@ roles = ["{service}"]
 interval = {_LOOK if service == SENTINEL else interval}
 journal = "{role}.journal"
 
-[source]
-replay = {_quoted(replay)}
-reporter = {column}
-start = "first"
-since = {since}
-
+{_source(replay, column, since)}
 [sentinel]
 incidents = "incidents"
 
 [monitoring]
 port = {port}
+"""
+
+
+def _source(replay: Path, column: int, since: int) -> str:
+    return f"""
+[source]
+replay = {_quoted(replay)}
+reporter = {column}
+start = "first"
+since = {since}
 """
 
 
