@@ -17,6 +17,7 @@ from truemark.orders import Side
 from truemark.rpc import AsyncRpc
 from truemark.trader import AsyncTrader
 from truemark.units import decimal_text, from_price, from_value, to_collateral, to_price, to_size
+from truemark.web.data import Data
 
 from tests.house import BLOCK_HASHES, BTC, ETH, PRICES, House
 
@@ -191,6 +192,11 @@ async def test_every_slot_that_a_venue_writes_has_a_name_and_says_what_its_contr
         async with AsyncRpc(house.nodes.l2_url, timeout=120) as rpc:
             explorer = AsyncExplorer(house.deployment, rpc=rpc, index=index)
             changed = (await explorer.compare(0, head.number)).changes
+            data = Data(explorer)
+            for address in ours:
+                stored = data.rows.storage_of(address, None, 10_000)
+                names = await data.slot_names(address, (each.block_number for each in stored))
+                assert [hex(each.key) for each in stored if names.slot(address, each.key) is None] == []
         shown = {
             f"{change.contract}.{change.variable}": change.after_shown
             for change in changed

@@ -93,13 +93,15 @@ KINDS: Final[Mapping[str, tuple[tuple[Callable[[int], str], ...], int | None]]] 
     "claims": ((hex, str), None),
 }
 
-#: Keys that are the same on every venue.
 ROLES: Final = tuple(map(short_string, ("OPERATOR", "GUARDIAN", "SENTINEL")))
+#: Keys that are the same on every venue. The first deposits that were parked among them: an attestation takes one
+#: without telling its number.
 FIXED: Final[Mapping[str, tuple[Keys, ...]]] = {
     "market": tuple((market,) for market in _MARKETS),
     "pair": tuple((pair,) for pair in range(len(_MARKETS) // 2)),
     "seat": tuple((seat,) for seat in _SEATS),
     "role": tuple((role,) for role in ROLES),
+    "parked": tuple((number,) for number in range(1, 65)),
 }
 
 #: Which fields of which events tell keys of a kind.
