@@ -9,7 +9,7 @@ import orjson
 from sqlalchemy import Connection, select
 
 from truemark.index import tables as t
-from truemark.index.layout import TOLD
+from truemark.index.keys import TOLD
 from truemark.index.naming import Naming, Told
 from truemark.index.records import Cause, StateChange, Write
 from truemark.index.values import number, optional_number, word_of

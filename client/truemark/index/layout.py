@@ -7,32 +7,23 @@ when its key is known: markets, seats and roles are, accounts and all else are t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 
 from poseidon_py.c_bindings import hades_permutation
 
-from truemark.felt import PRIME, BadShortString, selector, short_string, short_string_text
+from truemark.felt import selector, short_string
 from truemark.hashing import pedersen
+from truemark.index.keys import KINDS, MARKETS, SEATS, Keys
 
 #: Addresses of storage end below this.
 _STORAGE_END: Final = 2**251 - 256
-_MARKETS: Final = range(128)
-_SEATS: Final = range(16)
-#: Places in a controller's list of requests that are tried as keys.
-_MOST_PLACES: Final = 64
 #: Words of a text, 31 bytes each.
 _MOST_WORDS: Final = 32
-#: What a withdrawal's source is counted from where a parked deposit goes back, `RETURNED` in the bridge.
-_RETURNED: Final = 2**251
-#: Refunds whose claims share a slot, `SLOT_BITS` in the distributor.
-_CLAIMS: Final = 128
 
 _BYTE_ARRAY: Final = short_string("ByteArray")
-
-Keys = tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,97 +51,6 @@ class Slot:
     account: int | None = None
 
 
-def _text(value: int) -> str:
-    try:
-        return short_string_text(value) or hex(value)
-    except BadShortString:
-        return hex(value)
-
-
-#: How the keys of a kind are shown; where the first that is an account lies among them.
-KINDS: Final[Mapping[str, tuple[tuple[Callable[[int], str], ...], int | None]]] = {
-    "market": ((str,), None),
-    "pair": ((str,), None),
-    "seat": ((str,), None),
-    "settlement": ((str, str), None),
-    "entry": ((str, hex), 1),
-    "account": ((hex,), 0),
-    "reporter": ((hex,), 0),
-    "role": ((_text,), None),
-    "role of": ((_text, hex), 1),
-    "name": ((_text,), None),
-    "order": ((hex,), None),
-    "trading key": ((hex, hex), 0),
-    "allowance": ((hex, hex), 0),
-    "operator": ((hex, hex), 0),
-    "request": ((str,), None),
-    "place": ((hex, str), 0),
-    "parked": ((str,), None),
-    "nonce": ((str,), None),
-    "epoch": ((str,), None),
-    "withdrawal": ((str, str), None),
-    "incident": ((hex,), None),
-    "claims": ((hex, str), None),
-}
-
-ROLES: Final = tuple(map(short_string, ("OPERATOR", "GUARDIAN", "SENTINEL")))
-#: Keys that are the same on every venue. The first deposits that were parked among them: an attestation takes one
-#: without telling its number.
-FIXED: Final[Mapping[str, tuple[Keys, ...]]] = {
-    "market": tuple((market,) for market in _MARKETS),
-    "pair": tuple((pair,) for pair in range(len(_MARKETS) // 2)),
-    "seat": tuple((seat,) for seat in _SEATS),
-    "role": tuple((role,) for role in ROLES),
-    "parked": tuple((number,) for number in range(1, 65)),
-}
-
-#: Which fields of which events tell keys of a kind.
-TOLD: Final[Mapping[str, tuple[tuple[str, tuple[str, ...]], ...]]] = {
-    "FillSettled": (("order", ("maker_order",)), ("order", ("taker_order",))),
-    "OrderCancelled": (("order", ("order_hash",)),),
-    "OrderApproved": (("order", ("order_hash",)),),
-    "TradingKeyRegistered": (("trading key", ("account", "key")),),
-    "TradingKeyRevoked": (("trading key", ("account", "key")),),
-    "MarketListed": (("name", ("name",)),),
-    "RoleGranted": (("role", ("role",)), ("role of", ("role", "account"))),
-    "RoleRevoked": (("role of", ("role", "account")),),
-    "ReporterAnnounced": (("reporter", ("reporter",)),),
-    "ReporterAdded": (("reporter", ("reporter",)),),
-    "ReporterRemoved": (("reporter", ("reporter",)),),
-    "SettlementReported": (("settlement", ("market",)),),
-    "MarkSet": (("entry", ("market", "reporter")),),
-    # Who takes tokens is who was allowed to, so an allowance that is spent has its event as well.
-    "Transfer": (("account", ("from",)), ("account", ("to",)), ("allowance", ("from", "to"))),
-    "Approval": (("allowance", ("owner", "spender")),),
-    "RedeemRequest": (
-        ("account", ("controller",)),
-        ("request", ("request_id",)),
-        ("place", ("controller", "request_id")),
-    ),
-    "Withdraw": (("account", ("owner",)),),
-    "OperatorSet": (("operator", ("controller", "operator")),),
-    "DepositDelivered": (("nonce", ("nonce",)),),
-    "DepositParked": (("nonce", ("nonce",)), ("parked", ("id",))),
-    "ParkedClaimed": (("parked", ("id",)),),
-    "ParkedReturned": (("parked", ("id",)),),
-    "EpochChanged": (("epoch", ("from",)), ("epoch", ("to",))),
-    "WithdrawalAttested": (("withdrawal", ("epoch", "counter")), ("nonce", ("source",))),
-    "AttestationSettled": (("withdrawal", ("epoch", "counter")),),
-    "RefundsOpened": (("incident", ("incident",)),),
-    "Refunded": (("incident", ("incident",)), ("claims", ("incident", "index"))),
-    "RefundsClosed": (("incident", ("incident",)),),
-}
-
-#: What the fields of an event tell of a kind's keys, where they are not the keys themselves.
-_MEANT: Final[Mapping[str, Callable[[Keys], Iterable[Keys]]]] = {
-    "settlement": lambda told: ((told[0], seat) for seat in _SEATS),
-    # A controller's requests are numbered by themselves, each after the request's own id.
-    "place": lambda told: ((told[0], place) for place in range(min(told[1], _MOST_PLACES))),
-    "nonce": lambda told: ((told[0] - _RETURNED if told[0] >= _RETURNED else told[0],),),
-    "claims": lambda told: ((told[0], told[1] // _CLAIMS),),
-}
-
-
 def _scalars(*names: str, node: str | None = None) -> tuple[Variable, ...]:
     return tuple(Variable((name,) if node is None else (node, name)) for name in names)
 
@@ -175,7 +75,7 @@ _ERC20: Final = (
     Variable(("ERC20_allowances",), "allowance", ("low", "high")),
 )
 #: Behind an account's own slot its positions, and when the backstop saw it under water.
-_ACCOUNT: Final = ("", *(f"position[{market}]" for market in _MARKETS), "seen")
+_ACCOUNT: Final = ("", *(f"position[{market}]" for market in MARKETS), "seen")
 _GUARD: Final = (
     "min_price",
     "max_price",
@@ -328,31 +228,10 @@ def slot_of(variable: Variable, keys: Keys, number: int) -> Slot | None:
 
 
 def _in_book(pair: int, number: int) -> Slot | None:
-    if number < len(_SEATS):
+    if number < len(SEATS):
         return Slot(f"entries[{2 * pair},{2 * pair + 1}].seat[{number}]")
     odd, part = divmod(number - 16, 16)
     return Slot(f"markets[{2 * pair + odd}].{_BOOK_MARKET[part]}") if part < len(_BOOK_MARKET) else None
-
-
-def told_by(name: str, fields: Mapping[str, Any]) -> Iterable[tuple[str, Keys]]:
-    """The keys that an event tells, each with its kind. What lacks a field tells nothing: other contracts' events have
-    the same names."""
-    for kind, wanted in TOLD.get(name, ()):
-        told = tuple(_number(fields.get(field)) for field in wanted)
-        if None not in told:
-            keys = tuple(key for key in told if key is not None)
-            for meant in _MEANT[kind](keys) if kind in _MEANT else (keys,):
-                yield kind, meant
-
-
-def _number(value: Any) -> int | None:
-    """None: it is no felt."""
-    if isinstance(value, str):
-        try:
-            value = int(value, 16 if value[:2] == "0x" else 10)
-        except ValueError:
-            return None
-    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < PRIME else None
 
 
 def place_of(path: tuple[str, ...], keys: Keys = ()) -> int:

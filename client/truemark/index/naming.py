@@ -7,8 +7,9 @@ from typing import Any
 
 from truemark.deployment import Deployment
 from truemark.felt import short_string
-from truemark.index.layout import LAYOUTS, ROLES, Keys, Slot, told_by
-from truemark.index.places import Places
+from truemark.index.keys import ROLES, Keys, told_by
+from truemark.index.layout import LAYOUTS, Slot
+from truemark.index.places import Joined, Places
 
 #: An event as far as it tells keys: the contract, its name, its fields.
 Told = tuple[int, str | None, Mapping[str, Any] | None]
@@ -20,47 +21,53 @@ class Naming:
     def __init__(self, deployment: Deployment | None = None) -> None:
         self._contracts: dict[int, str] = {}
         self._accounts: set[int] = set()
-        self._places: dict[int, Places] = {}
-        #: What is known for a while only.
+        # By contract: with the keys of the deployment; those that are known for a while only; and all accounts, which
+        # may be a great many, so that they are looked through last.
+        self._fixed: dict[int, Places] = {}
         self._told: dict[int, Places] = {}
-        if deployment is not None:
-            self._contracts = {address: role for role, address in deployment.operators.items()}
-            self._contracts[deployment.fee_token] = "STRK"
-            self._contracts |= {info.address: name for name, info in deployment.contracts.items()}
-            self._places = {address: Places(name) for address, name in self._contracts.items() if name in LAYOUTS}
-            known = [(address,) for address in sorted(self._contracts)]
-            holders = [(role, address) for role in ROLES for (address,) in known]
-            markets = [(short_string(name),) for name in deployment.markets]
-            for places in self._places.values():
-                places.add("account", known)
-                places.add("reporter", known)
-                places.add("role of", holders)
-                places.add("name", markets)
-            self._accounts = set(self._contracts)
+        self._learned: dict[int, Places] = {}
+        if deployment is None:
+            return
+        self._contracts = {address: role for role, address in deployment.operators.items()}
+        self._contracts[deployment.fee_token] = "STRK"
+        self._contracts |= {info.address: name for name, info in deployment.contracts.items()}
+        self._accounts = set(self._contracts)
+        known = [(address,) for address in sorted(self._accounts)]
+        holders = [(role, address) for role in ROLES for (address,) in known]
+        markets = [(short_string(name),) for name in deployment.markets]
+        for address, name in self._contracts.items():
+            if name in LAYOUTS:
+                self._learned[address] = Places(name, fixed=False)
+                places = self._fixed[address] = Places(name)
+                for kind, keys in (("account", known), ("reporter", known), ("role of", holders), ("name", markets)):
+                    places.add(kind, keys)
 
     def learn(self, accounts: Iterable[int]) -> None:
         """Takes in accounts that venues' events have named, for good."""
         fresh = set(accounts) - self._accounts
-        if fresh and self._places:
+        if fresh and self._learned:
             self._accounts |= fresh
             keys = [(account,) for account in fresh]
-            for places in self._places.values():
+            for places in self._learned.values():
                 places.add("account", keys)
 
     def with_keys(self, events: Iterable[Told] = (), accounts: Iterable[int] = ()) -> Naming:
         """Names with what these events tell and with accounts that may be keys. This one does not keep them: there is
         no end of orders."""
-        keys: dict[str, set[Keys]] = {"account": {(account,) for account in accounts}}
+        keys: dict[str, set[Keys]] = {}
         for contract, name, fields in events:
-            if contract in self._places and name is not None and fields is not None:
+            if contract in self._fixed and name is not None and fields is not None:
                 for kind, told in told_by(name, fields):
                     keys.setdefault(kind, set()).add(told)
+        others = [(account,) for account in accounts]
         found = Naming()
-        found._contracts, found._accounts, found._places = self._contracts, self._accounts, self._places
-        for address in self._places:
-            found._told[address] = Places(self._contracts[address], fixed=False)
+        found._contracts, found._accounts = self._contracts, self._accounts
+        found._fixed, found._learned = self._fixed, self._learned
+        for address in self._fixed:
+            places = found._told[address] = Places(self._contracts[address], fixed=False)
             for kind, told_keys in keys.items():
-                found._told[address].add(kind, told_keys)
+                places.add(kind, told_keys)
+            places.add("account", others)
         return found
 
     def contract(self, address: int) -> str | None:
@@ -68,10 +75,10 @@ class Naming:
 
     def laid_out(self) -> tuple[int, ...]:
         """The contracts whose variables are known."""
-        return tuple(self._places)
+        return tuple(self._fixed)
 
     def slot(self, address: int, key: int) -> Slot | None:
-        for known in (self._places, self._told):
+        for known in (self._fixed, self._told, self._learned):
             found = known[address].at(key) if address in known else None
             if found is not None:
                 return found
@@ -79,7 +86,7 @@ class Naming:
 
     def slots(self, contract: str) -> Mapping[int, Slot]:
         """Of a contract by its name in the deployment."""
-        for address, places in self._places.items():
+        for address, places in self._fixed.items():
             if self._contracts[address] == contract:
-                return places
+                return Joined(places, self._learned[address])
         return {}

@@ -4,10 +4,12 @@ by bisection and each value takes one entry however many slots it has."""
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from threading import Lock
 
-from truemark.index.layout import FIXED, LAYOUTS, Keys, Slot, Variable, first_slot, slot_of
+from truemark.index.keys import FIXED, Keys
+from truemark.index.layout import LAYOUTS, Slot, Variable, first_slot, slot_of
 
 #: More at once are sorted in, fewer put each to its place.
 _FEW = 64
@@ -26,28 +28,33 @@ class Places(Mapping[int, Slot]):
         for variable in LAYOUTS.get(contract, ()):
             self._variables.setdefault(variable.key, []).append(variable)
         self._lock = Lock()
-        #: Hashed when the first slot is looked up: of many contracts none ever is.
-        self._waiting: list[tuple[str | None, Iterable[Keys]]] = []
+        #: Keys that are hashed when a slot is looked up that is nowhere yet, in their order: of most of a great many
+        #: accounts none ever is.
+        self._waiting: deque[Mapping[str | None, Iterable[Keys]]] = deque([FIXED] if fixed else [])
         self._bases: list[int] = []
         self._values: list[tuple[Variable, Keys]] = []
-        if fixed:
-            self._waiting = [(None, ((),)), *FIXED.items()]
 
     def add(self, kind: str, keys: Iterable[Keys]) -> None:
         """Keys of a kind; those that it knows already change nothing."""
         if kind in self._variables:
             with self._lock:
-                self._waiting.append((kind, keys))
+                self._waiting.append({kind: keys})
 
     def at(self, key: int) -> Slot | None:
         """What lies there; None: nothing that has a name."""
         with self._lock:
-            self._hash()
-            place = bisect_right(self._bases, key) - 1
-            if place < 0:
-                return None
-            base, (variable, keys) = self._bases[place], self._values[place]
-        number = key - base
+            found = self._found(key)
+            while found is None and self._waiting:
+                self._hash(self._waiting.popleft())
+                found = self._found(key)
+        return found
+
+    def _found(self, key: int) -> Slot | None:
+        place = bisect_right(self._bases, key) - 1
+        if place < 0:
+            return None
+        variable, keys = self._values[place]
+        number = key - self._bases[place]
         return slot_of(variable, keys, number) if number < len(variable.slots) else None
 
     def __getitem__(self, key: int) -> Slot:
@@ -58,7 +65,8 @@ class Places(Mapping[int, Slot]):
 
     def __iter__(self) -> Iterator[int]:
         with self._lock:
-            self._hash()
+            while self._waiting:
+                self._hash(self._waiting.popleft())
             bases, values = list(self._bases), list(self._values)
         for base, (variable, keys) in zip(bases, values, strict=True):
             for number in range(len(variable.slots)):
@@ -68,13 +76,10 @@ class Places(Mapping[int, Slot]):
     def __len__(self) -> int:
         return sum(1 for _ in self)
 
-    def _hash(self) -> None:
-        if not self._waiting:
-            return
-        waiting, self._waiting = self._waiting, []
+    def _hash(self, fresh_keys: Mapping[str | None, Iterable[Keys]]) -> None:
         fresh = {
             first_slot(variable, each): (variable, each)
-            for kind, keys in waiting
+            for kind, keys in fresh_keys.items()
             for each in keys
             for variable in self._variables.get(kind, ())
         }
@@ -88,3 +93,23 @@ class Places(Mapping[int, Slot]):
             if self._bases[place : place + 1] != [base]:
                 self._bases.insert(place, base)
                 self._values.insert(place, value)
+
+
+class Joined(Mapping[int, Slot]):
+    """What several places know of a contract."""
+
+    def __init__(self, *places: Places) -> None:
+        self._places = places
+
+    def __getitem__(self, key: int) -> Slot:
+        for places in self._places:
+            found = places.at(key)
+            if found is not None:
+                return found
+        raise KeyError(key)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(dict.fromkeys(key for places in self._places for key in places))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
