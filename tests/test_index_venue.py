@@ -14,10 +14,13 @@ from truemark.felt import selector
 from truemark.index import Cause, EventFilter, Follower, Index
 from truemark.keys import StarkKey
 from truemark.orders import Side
+from truemark.reports import Entry
 from truemark.rpc import AsyncRpc
 from truemark.trader import AsyncTrader
-from truemark.units import decimal_text, from_price, from_value, to_collateral, to_price, to_size
+from truemark.units import decimal_text, from_price, from_size, from_value, to_collateral, to_price, to_size
 from truemark.web.data import Data
+from truemark_devnet.accounts import REPORTERS
+from truemark_keeper.reporter import report_call
 
 from tests.house import BLOCK_HASHES, BTC, ETH, PRICES, House
 
@@ -151,6 +154,8 @@ async def test_every_slot_that_a_venue_writes_has_a_name_and_says_what_its_contr
     async with house.gateway() as gateway, house.trader("alice", gateway) as alice, house.trader("bob", gateway) as bob:
         await fill(house, alice, bob, BTC, "0.01")
         await house.round({BTC: "95500"})
+        await funding(house, BTC)
+        await fill(house, alice, bob, BTC, "0.01")
         resting = await alice.place(BTC, "buy", "0.02", "95000")
         await alice.cancel(resting)
         await alice.register_trading_key(bot.public_key, lifetime=100)
@@ -205,6 +210,30 @@ async def test_every_slot_that_a_venue_writes_has_a_name_and_says_what_its_contr
         assert [name for name in shown if name.endswith(".None")] == []
         await the_oracle_says_so(house, shown)
         await the_clearinghouse_says_so(house, shown, resting.order_hash)
+        for trader in (alice, bob):
+            view = await house.contract("Clearinghouse").read("account", trader.address)
+            own = shown[f"Clearinghouse.accounts[{trader.address:#x}]"] or {}
+            assert to_collateral(own["collateral"]) == view["collateral"]
+            (position,) = view["positions"]
+            place = shown[f"Clearinghouse.accounts[{trader.address:#x}].position[{market}]"] or {}
+            assert place == {
+                "size": decimal_text(from_size(position["size"])),
+                "funding_index": decimal_text(from_value(position["funding_index"])),
+            }
+            assert position["funding_index"] < 0
+
+
+async def funding(house: House, market: str) -> None:
+    """A while with a rate, and a checkpoint of the index."""
+    info = house.deployment.market(market)
+    for _ in range(2):
+        await house.pass_time(10)
+        said = Entry(info.index, to_price(PRICES[market]), 5, await house.now(), -700)
+        for role in REPORTERS:
+            await house.account(role).execute(report_call(house.deployment.address("Oracle"), 0, [said]))
+    clearinghouse = house.contract("Clearinghouse")
+    await house.account("admin").execute(clearinghouse.call("checkpoint_funding", 1 << info.index))
+    assert (await clearinghouse.read("funding_checkpoint", info.index))["index"] < 0
 
 
 async def the_oracle_says_so(house: House, shown: Mapping[str, Mapping[str, str] | None]) -> None:
@@ -251,6 +280,14 @@ async def the_clearinghouse_says_so(house: House, shown: Mapping[str, Mapping[st
         trade = shown[f"Clearinghouse.markets[{info.index}].trade"] or {}
         assert (to_size(trade["lot"]), to_price(trade["tick"])) == (params["lot_size"], params["tick_size"])
         assert trade["taker_fee"] == f"{params['taker_fee_bps']} bps"
+        base = shown[f"Clearinghouse.markets[{info.index}].funding"] or {}
+        growth = shown[f"Oracle.markets[{info.index}].funding"] or {}
+        index = await clearinghouse.read("funding_index", info.index)
+        live = Decimal(growth["growth"]) if base["live"] == "yes" else 0
+        assert Decimal(base["base"]) + live == from_value(index)
+        checkpoint = shown[f"Clearinghouse.restores[{info.index}].checkpoint"] or {}
+        kept = await clearinghouse.read("funding_checkpoint", info.index)
+        assert Decimal(checkpoint["index"]) == from_value(kept["index"])
         tiers = shown[f"Clearinghouse.markets[{info.index}].tiers"] or {}
         assert len(tiers) == 3 * sum(tier["initial_bps"] != 0 for tier in params["tiers"]) - ("third.initial" in tiers)
         assert tiers["first.initial"] == f"{params['tiers'][0]['initial_bps']} bps"

@@ -11,6 +11,7 @@ from truemark.index.keys import FIXED, KINDS, TOLD, told_by
 from truemark.index.layout import LAYOUTS, account_base, first_slot
 from truemark.index.packed import PACKED, opened
 from truemark.index.places import Places
+from truemark.reports import Entry, pack_entries
 
 ALICE, BOB = 0xA11CE, 0xB0B
 FELTS = st.integers(0, PRIME - 1)
@@ -55,6 +56,41 @@ def test_what_no_packing_made_shows_nothing() -> None:
     assert opened("Clearinghouse", "books", 2**64 - 10**6) == {"insurance": "-1", "fees": "0", "funding": "0"}
     assert opened("Clearinghouse", "epoch", 7) is None
     assert opened("STRK", "books", 7) is None
+
+
+def test_tiers_that_are_used_and_what_a_reporter_said_of_both_markets() -> None:
+    first, second, third = (
+        500 + (300 << 16) + (10**6 << 32),
+        1_000 + (600 << 16) + (5 * 10**6 << 32),
+        2_000 + (900 << 16),
+    )
+    one = {"first.initial": "500 bps", "first.maintenance": "300 bps", "first.upto": "1000000 USD"}
+    assert opened("Clearinghouse", "markets[2].tiers", first << 128) == one
+    three = opened("Clearinghouse", "markets[2].tiers", (first << 128) + second + (third << 72)) or {}
+    assert three == one | {
+        "second.initial": "1000 bps",
+        "second.maintenance": "600 bps",
+        "second.upto": "5000000 USD",
+        "third.initial": "2000 bps",
+        "third.maintenance": "900 bps",
+    }
+    even, odd = Entry(0, 5 * 10**7, 7, 1_768_773_600, -3), Entry(1, 10**8, 0, 1_768_773_601, 4)
+    (both,), (only,) = pack_entries([even, odd]), pack_entries([odd])
+    of_odd = {
+        "1.price": "1",
+        "1.confidence": "0 bps",
+        "1.observed_at": "2026-01-18 22:00:01",
+        "1.rate": "4 ppm",
+    }
+    assert opened("Oracle", "entries[0,1].seat[2]", only) == of_odd
+    assert opened("Oracle", "entries[0,1].seat[2]", both) == of_odd | {
+        "0.price": "0.5",
+        "0.confidence": "7 bps",
+        "0.observed_at": "2026-01-18 22:00:00",
+        "0.rate": "-3 ppm",
+    }
+    # The pair's number travels with a report and is not kept.
+    assert opened("Oracle", "entries[2,3].seat[2]", both + (1 << 121)) is None
 
 
 def test_a_slot_is_found_by_where_its_value_begins() -> None:

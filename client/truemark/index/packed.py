@@ -72,8 +72,13 @@ def _mode(value: int, bits: int) -> str | None:
     return modes[value] if value < len(modes) else None
 
 
-def _growth(value: int, bits: int) -> str:
+def _biased_value(value: int, bits: int) -> str:
     return decimal_text(from_value(value - 2 ** (bits - 1)))
+
+
+def _bound(value: int, bits: int) -> str:
+    """Of a tier, whole USD; the last one has none."""
+    return f"{value} USD" if value else "none"
 
 
 def _text(value: int, bits: int) -> str | None:
@@ -101,12 +106,19 @@ _BUCKET: Final = (Part(128, "level", _usd), Part(64, "at", _time))
 _NAME: Final = (Part(248, "name", _text),)
 _AMOUNT: Final = (Part(128, "amount", _usd),)
 _SINCE: Final = (Part(64, "at", _time),)
-#: The funding index, or what it has beyond the oracle's growth while that is live; and a checksum over both.
-_SEALED: Final = (Part(128, "index", _signed_value), Part(1, "live", _flag), Part(120, "seal"))
+#: What the contracts have in common.
+_COMMON: Final = {
+    "Access_roles[]": (Part(64, "since", _time),),
+    "Access_accepts_from": _SINCE,
+    "Upgrade_ready_at": _SINCE,
+    "ERC20_name.text[]": (Part(248, "text", _text),),
+    "ERC20_symbol.text[]": (Part(248, "text", _text),),
+}
 
 #: By contract and variable, with its keys left out.
 PACKED: Final[Mapping[str, Mapping[str, tuple[Part, ...]]]] = {
     "Clearinghouse": {
+        **_COMMON,
         "venue": (
             Part(16, "fill_band", _bps),
             Part(16, "post_band", _bps),
@@ -146,13 +158,14 @@ PACKED: Final[Mapping[str, Mapping[str, tuple[Part, ...]]]] = {
         "markets[].name": _NAME,
         "markets[].tiers": (
             *_tier("second"),
-            Part(40, "second.upto", _suffixed("USD")),
+            Part(40, "second.upto", _bound),
             *_tier("third"),
             Part(24),
             *_tier("first"),
-            Part(40, "first.upto", _suffixed("USD")),
+            Part(40, "first.upto", _bound),
         ),
-        "markets[].funding": _SEALED,
+        # Live: the index is the oracle's growth and this; else it is this.
+        "markets[].funding": (Part(128, "base", _signed_value), Part(1, "live", _flag), Part(120, "seal")),
         "markets[].trade": (
             Part(64, "lot", _size),
             Part(64, "tick", _price),
@@ -165,7 +178,7 @@ PACKED: Final[Mapping[str, Mapping[str, tuple[Part, ...]]]] = {
         "markets[].caps": _pair("open_interest", "position"),
         "markets[].interest": _pair("long", "short"),
         "markets[].storm": (Part(128, "used", _value), Part(64, "since", _time), Part(1, "dry", _flag)),
-        "restores[].checkpoint": _SEALED,
+        "restores[].checkpoint": (Part(128, "index", _biased_value), Part(123, "seal")),
         "restores[].at": _SINCE,
         "restores[].restore_from": _SINCE,
         "closings[]": (Part(128, "index", _signed_value), Part(64, "price", _price), Part(1, "with_funding", _flag)),
@@ -176,6 +189,7 @@ PACKED: Final[Mapping[str, Mapping[str, tuple[Part, ...]]]] = {
         "receivables[]": _AMOUNT,
     },
     "Oracle": {
+        **_COMMON,
         "venue": (
             Part(64, "epoch", _count),
             Part(32, "last_accepted_at", _time),
@@ -225,7 +239,7 @@ PACKED: Final[Mapping[str, Mapping[str, tuple[Part, ...]]]] = {
             Part(4, "count", _count),
             Part(1, "own_round", _flag),
         ),
-        "markets[].funding": (Part(128, "growth", _growth), Part(123, "seal")),
+        "markets[].funding": (Part(128, "growth", _biased_value), Part(123, "seal")),
         "markets[].bounds": (
             Part(64, "min_price", _price),
             Part(64, "max_price", _price),
@@ -248,12 +262,15 @@ PACKED: Final[Mapping[str, Mapping[str, tuple[Part, ...]]]] = {
         ),
     },
     "Bridge": {
+        **_COMMON,
         "quota": (Part(128, "limit", _usd), Part(64, "window", _secs)),
         "outflow": _BUCKET,
         "epoch_since": _SINCE,
         "parked_total": _AMOUNT,
     },
-    "RefundDistributor": {"owed": _AMOUNT, "claimed[]": (Part(128, "paid", _bitmap),)},
+    "Vault": {**_COMMON, "queue.requests[].claimable_at": _SINCE},
+    "CollateralToken": {**_COMMON, "ERC20_total_supply": _AMOUNT, "ERC20_balances[]": _AMOUNT},
+    "RefundDistributor": {**_COMMON, "owed": _AMOUNT, "claimed[]": (Part(128, "paid", _bitmap),)},
 }
 _KEYS: Final = re.compile(r"\[([^\]]*)\]")
 
