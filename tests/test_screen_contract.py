@@ -20,8 +20,8 @@ from tests.house import BTC, ETH, House
 pytestmark = pytest.mark.node
 
 FIRST = 0xACC0_0000_0000
-#: Accounts whose slots are written in one block.
-CHUNK = 2_000
+#: Accounts whose slots are written in one block: the node keeps all of the state for each.
+CHUNK = 20_000
 #: 1e-16 USD in a unit of collateral.
 UNIT = 10**10
 #: Lower fractions than the profile's, so that they may be set while the venue is Full.

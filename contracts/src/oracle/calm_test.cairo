@@ -2,12 +2,12 @@
 
 use core::poseidon::hades_permutation;
 use starknet::storage_access::StorePacking;
-use crate::oracle::calm::{self, Moment, Said};
-use crate::oracle::entries::{entry_of, half_of};
+use crate::oracle::calm::{self, Calm, Moment, Said};
+use crate::oracle::entries::half_of;
 use crate::oracle::interface::{Guard, MarketStatus, Outcome, PriceEntry};
 use crate::oracle::packing::{MarkSlot, mark_slot};
 use crate::rules::funding::{accrual, bias_rate};
-use crate::rules::guard::{Panel, Seen, State, bits, judge, refusal};
+use crate::rules::guard::{Panel, Seen, State, judge, refusal};
 
 const START: u64 = 1_700_000_000;
 
@@ -63,14 +63,15 @@ fn guard(ref dice: Dice) -> Guard {
     }
 }
 
-fn entry(ref dice: Dice, price: u64, now: u64) -> PriceEntry {
+/// Within `reach` of the price, mostly.
+fn entry(ref dice: Dice, price: u64, reach: u64, now: u64) -> PriceEntry {
     let around = array![0, 1, 2, 5, 6, 30, 59, 60].span();
     PriceEntry {
         market: 0,
         price: match dice.roll(20) {
             0 => 0,
             1 => price * 2,
-            _ => price + dice.roll(price / 10) - price / 20,
+            _ => price + dice.roll(2 * reach + 1) - reach,
         },
         confidence_bps: if dice.roll(20) == 0 {
             201
@@ -121,7 +122,13 @@ fn compare(seed: felt252, count: u32) -> u32 {
         let state = market(ref dice, now);
         let bit: u16 = dice.pick(array![1, 2, 4].span()).try_into().unwrap();
         let panel = Panel { seats: 7, quorum: 2 };
-        let own = entry(ref dice, state.price, now);
+        // In one of three cases all say what lies at the line of a step of 5%.
+        let (price, reach) = match dice.roll(6) {
+            0 => (state.price + state.price / 20, 2),
+            1 => (state.price - state.price / 20, 2),
+            _ => (state.price, state.price / 20),
+        };
+        let own = entry(ref dice, price, reach, now);
         let mut others = array![];
         let mut seen = array![];
         for other in array![1_u16, 2, 4] {
@@ -129,7 +136,7 @@ fn compare(seed: felt252, count: u32) -> u32 {
                 own
             } else {
                 // What is kept was good when it was said: never 0.
-                let said = entry(ref dice, state.price, now);
+                let said = entry(ref dice, price, reach, now);
                 let said = PriceEntry {
                     price: if said.price == 0 {
                         1
@@ -219,42 +226,200 @@ fn the_calm_path_is_the_rules_on_other_inputs() {
     assert!(compare('c', 300) > 40);
 }
 
-/// A report of everybody, seconds apart, within a hair of the last mark: all calm.
+/// A report and what it meets.
+#[derive(Copy, Drop)]
+struct Case {
+    guard: Guard,
+    state: State,
+    now: u64,
+    own: PriceEntry,
+    /// When the same reporter last saw something.
+    last_at: u64,
+    first: PriceEntry,
+    second: PriceEntry,
+}
+
+fn usual() -> Case {
+    let mut dice = DiceTrait::seeded('usual');
+    let now = START;
+    let said = PriceEntry {
+        market: 0, price: 100_000, confidence_bps: 5, observed_at: now, funding_rate_ppm: 0,
+    };
+    Case {
+        guard: Guard {
+            max_age: 60,
+            max_ahead: 30,
+            max_skew: 20,
+            max_mark_age: 60,
+            drift_window: 300,
+            confirm_gap: 5,
+            liq_gap: 10,
+            max_step_bps: 500,
+            max_drift_bps: 3_000,
+            ..guard(ref dice),
+        },
+        state: State {
+            status: MarketStatus::Valid,
+            price: 100_000,
+            accepted_at: now - 3,
+            pend: 100_000,
+            pend_at: now - 9,
+            anchor: 100_000,
+            anchor_at: now - 200,
+            round: 1,
+            round_at: now - 1,
+            ..Default::default(),
+        },
+        now,
+        own: said,
+        last_at: now - 100,
+        first: said,
+        second: said,
+    }
+}
+
+/// All three say the price.
+fn at_price(case: Case, price: u64) -> Case {
+    Case {
+        own: PriceEntry { price, ..case.own },
+        first: PriceEntry { price, ..case.first },
+        second: PriceEntry { price, ..case.second },
+        ..case,
+    }
+}
+
+/// All three saw it then.
+fn seen_at(case: Case, at: u64) -> Case {
+    Case {
+        own: PriceEntry { observed_at: at, ..case.own },
+        first: PriceEntry { observed_at: at, ..case.first },
+        second: PriceEntry { observed_at: at, ..case.second },
+        ..case,
+    }
+}
+
+/// What the calm path makes of a report of the second of three reporters.
+fn judged(case: Case) -> Option<Calm> {
+    let last = PriceEntry { observed_at: case.last_at, ..case.own };
+    let said = Said {
+        own: half_of(@case.own),
+        last: half_of(@last),
+        first: half_of(@case.first),
+        second: half_of(@case.second),
+    };
+    let band = calm::open_band(calm::pack(@case.guard, @case.state));
+    let terms = calm::open_terms(band.terms, case.now.into());
+    let moment = Moment { now: case.now.into(), bit: 2, seats: 7 };
+    let mark: felt252 = StorePacking::pack(mark_slot(@case.state, case.guard.max_mark_age));
+    calm::judge(@moment, mark, @band, @terms, @said)
+}
+
+fn is_calm(case: Case) -> bool {
+    judged(case).is_some()
+}
+
+/// A report of everybody, seconds apart, within a hair of the last mark.
 #[test]
 fn a_usual_report_is_calm() {
-    let mut dice = DiceTrait::seeded('usual');
-    let guard = Guard { liq_gap: 10, confirm_gap: 5, max_step_bps: 500, ..guard(ref dice) };
-    let now = START;
-    let state = State {
-        status: MarketStatus::Valid,
-        price: 100_000,
-        accepted_at: now - 3,
-        pend: 100_000,
-        pend_at: now - 9,
-        anchor: 100_000,
-        anchor_at: now - 200,
-        round: 1,
-        round_at: now - 1,
-        ..Default::default(),
-    };
-    let said = |
-        price: u64, at: u64,
-    | half_of(
-        @PriceEntry { market: 0, price, confidence_bps: 5, observed_at: at, funding_rate_ppm: 0 },
-    );
-    let band = calm::open_band(calm::pack(@guard, @state));
-    let terms = calm::open_terms(band.terms, now.into());
-    let moment = Moment { now: now.into(), bit: 2, seats: 7 };
-    let mark: felt252 = StorePacking::pack(mark_slot(@state, guard.max_mark_age));
-    let said = Said {
-        own: said(100_010, now), last: said(100_000, now - 3), first: said(100_020, now), second: 0,
-    };
-    // The third has never said anything.
-    assert!(calm::judge(@moment, mark, @band, @terms, @said).is_none());
-    let said = Said { second: said.last, ..said };
-    let found = calm::judge(@moment, mark, @band, @terms, @said).expect('calm');
+    let case = at_price(usual(), 100_010);
+    let first = PriceEntry { price: 100_020, ..case.first };
+    let second = PriceEntry { price: 100_000, observed_at: case.now - 3, ..case.second };
+    let found = judged(Case { first, second, ..case }).expect('calm');
     assert_eq!((found.found, found.gap, found.pend_age), (100_010, 3, 9));
     let after: MarkSlot = StorePacking::unpack(found.mark);
-    assert_eq!((after.round, after.round_at), (3, now - 1));
-    assert_eq!((bits(7), entry_of(0, said.own).price), (3, 100_010));
+    assert_eq!((after.round, after.round_at), (3, case.now - 1));
+    // The third has never said anything.
+    let second = PriceEntry { price: 0, observed_at: 0, ..case.second };
+    assert!(!is_calm(Case { second, ..case }));
+}
+
+#[test]
+fn an_entry_that_may_not_count_is_not_calm() {
+    let case = usual();
+    assert!(is_calm(case));
+    assert!(!is_calm(Case { own: PriceEntry { price: 0, ..case.own }, ..case }));
+    assert!(is_calm(Case { last_at: case.now - 1, ..case }));
+    assert!(!is_calm(Case { last_at: case.now, ..case }));
+    assert!(is_calm(Case { own: PriceEntry { confidence_bps: 200, ..case.own }, ..case }));
+    assert!(!is_calm(Case { own: PriceEntry { confidence_bps: 201, ..case.own }, ..case }));
+}
+
+#[test]
+fn all_three_must_be_fresh() {
+    let case = usual();
+    let old = seen_at(case, case.now - 60);
+    assert!(is_calm(old));
+    let first = PriceEntry { observed_at: case.now - 61, ..case.first };
+    assert!(!is_calm(Case { first, ..old }));
+    let ahead = seen_at(case, case.now + 30);
+    assert!(is_calm(ahead));
+    let second = PriceEntry { observed_at: case.now + 31, ..case.second };
+    assert!(!is_calm(Case { second, ..ahead }));
+    let first = PriceEntry { observed_at: case.now - 20, ..case.first };
+    assert!(is_calm(Case { first, ..case }));
+    let first = PriceEntry { observed_at: case.now - 21, ..case.first };
+    assert!(!is_calm(Case { first, ..case }));
+}
+
+#[test]
+fn a_step_too_far_is_not_calm() {
+    let case = usual();
+    for price in array![95_000, 105_000] {
+        assert!(is_calm(at_price(case, price)));
+    }
+    for price in array![94_999, 105_001] {
+        assert!(!is_calm(at_price(case, price)));
+    }
+}
+
+#[test]
+fn bounds_and_drift_end_the_calm() {
+    let case = usual();
+    let narrow = Case {
+        guard: Guard { min_price: 99_000, max_price: 101_000, ..case.guard }, ..case,
+    };
+    for price in array![99_000, 101_000] {
+        assert!(is_calm(at_price(narrow, price)));
+    }
+    for price in array![98_999, 101_001] {
+        assert!(!is_calm(at_price(narrow, price)));
+    }
+    let risen = Case { state: State { anchor: 75_000, price: 95_000, ..case.state }, ..case };
+    assert!(is_calm(at_price(risen, 97_500)));
+    assert!(!is_calm(at_price(risen, 97_501)));
+    let fallen = Case { state: State { anchor: 125_000, price: 90_000, ..case.state }, ..case };
+    assert!(is_calm(at_price(fallen, 87_500)));
+    assert!(!is_calm(at_price(fallen, 87_499)));
+    let end = case.now - 299;
+    assert!(is_calm(Case { state: State { anchor_at: end, ..case.state }, ..case }));
+    assert!(!is_calm(Case { state: State { anchor_at: end - 1, ..case.state }, ..case }));
+}
+
+#[test]
+fn only_a_valid_market_is_calm() {
+    let case = usual();
+    for status in array![
+        MarketStatus::Suspect, MarketStatus::Frozen, MarketStatus::Settling, MarketStatus::Settled,
+    ] {
+        assert!(!is_calm(Case { state: State { status, ..case.state }, ..case }));
+    }
+    // Pending: no mark yet.
+    let listed = State { status: MarketStatus::Pending, price: 0, accepted_at: 0, ..case.state };
+    assert!(!is_calm(Case { state: listed, ..case }));
+    let stale = State { accepted_at: case.now - 60, ..case.state };
+    assert!(is_calm(Case { state: stale, ..case }));
+    let stale = State { accepted_at: case.now - 61, ..case.state };
+    assert!(!is_calm(Case { state: stale, ..case }));
+}
+
+#[test]
+fn a_round_that_was_open_too_long_is_not_calm() {
+    let case = usual();
+    assert!(is_calm(Case { state: State { round_at: case.now - 4, ..case.state }, ..case }));
+    assert!(!is_calm(Case { state: State { round_at: case.now - 5, ..case.state }, ..case }));
+    // The last of the three closes it, whenever it began; the first of the next one opens it.
+    let late = State { round: 5, round_at: case.now - 100, ..case.state };
+    assert!(is_calm(Case { state: late, ..case }));
+    let between = State { round: 0, round_at: case.now - 100, ..case.state };
+    assert!(is_calm(Case { state: between, ..case }));
 }

@@ -17,6 +17,7 @@ from truemark.account import Account
 from truemark.contract import Contract
 from truemark.deployment import Deployment
 from truemark.errors import TruemarkError
+from truemark.felt import short_string_text
 from truemark.keys import StarkKey, account_address
 from truemark.orders import Order, SignedOrder
 from truemark.receipt import Receipt
@@ -227,13 +228,17 @@ class _Crowd:
             for key, address, market in wanted
         ]
         receipt = await self._accounts["operator"].execute([self._clearinghouse.call("settle", 0, fills)])
-        if self._said(receipt, "FillSettled") != len(fills):
-            raise NotUnderWater(f"{self._said(receipt, 'FillSettled')} of {len(fills)} fills were settled")
+        if refused := self._refusals(receipt):
+            raise NotUnderWater(f"{len(refused)} of {len(fills)} fills were refused: {', '.join(sorted(set(refused)))}")
 
-    def _said(self, receipt: Receipt, name: str) -> int:
+    def _refusals(self, receipt: Receipt) -> list[str]:
         house = self._clearinghouse
-        events = [event for event in receipt.events if event.from_address == house.address]
-        return sum(house.abi.decode_event(event.keys, event.data).name.endswith(name) for event in events)
+        events = [
+            house.abi.decode_event(event.keys, event.data)
+            for event in receipt.events
+            if event.from_address == house.address
+        ]
+        return [short_string_text(event.fields["reason"]) for event in events if event.name.endswith("FillRefused")]
 
     def _signed(self, key: StarkKey, account: int, market: int, is_buy: bool, expiry: int) -> SignedOrder:
         order = Order(

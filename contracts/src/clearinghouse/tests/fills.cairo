@@ -246,11 +246,14 @@ fn caps_hold_growth_only() {
     by('admin');
     house.venue.configure_market(0, MarketParams { max_position: 2 * ONE, ..params() });
     after(1);
-    let (more, sold) = (buy(house), sell(house));
-    assert!(try_fill(house, sold, more, ONE, BTC_PRICE) == Some('CAP: position'));
+    let (more, sold, lot) = (buy(house), sell(house), params().lot_size);
+    assert!(try_fill(house, sold, more, lot, BTC_PRICE) == Some('CAP: position'));
+    by('admin');
+    house.venue.configure_market(0, MarketParams { max_position: 2 * ONE + lot, ..params() });
+    assert!(try_fill(house, sold, more, lot, BTC_PRICE) == None);
     by('admin');
     house.venue.configure_market(0, MarketParams { max_open_interest: ONE, ..params() });
-    assert!(try_fill(house, sold, more, ONE, BTC_PRICE) == Some('CAP: open interest'));
+    assert!(try_fill(house, sold, more, lot, BTC_PRICE) == Some('CAP: open interest'));
     // What alice has goes to carol, whoever of the two was resting: open interest stays.
     after(1);
     let (out, into) = (
@@ -258,7 +261,7 @@ fn caps_hold_growth_only() {
     );
     assert!(try_fill(house, into, out, ONE / 2, BTC_PRICE) == None);
     assert!(try_fill(house, out, into, ONE / 2, BTC_PRICE) == None);
-    assert!(house.venue.open_interest(0).long == 2 * ONE);
+    assert!(house.venue.open_interest(0).long == 2 * ONE + lot);
     assert_balanced(house, PEOPLE.span());
 }
 
