@@ -21,7 +21,7 @@ from truemark.felt import (
     short_string,
     short_string_text,
 )
-from truemark.hashing import pedersen, pedersen_many, poseidon_hash, poseidon_many
+from truemark.hashing import pedersen, pedersen_many, poseidon_begun, poseidon_hash, poseidon_many
 
 felts = st.one_of(st.integers(0, PRIME - 1), st.sampled_from([0, 1, 2**251 - 1, 2**251, PRIME - 1]))
 texts = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_size=31)
@@ -65,6 +65,15 @@ def test_poseidon_is_the_reference(values: list[int]) -> None:
     assert poseidon_many(values) == reference_poseidon_many(values)
 
 
+@given(st.lists(felts, max_size=4), st.lists(felts, max_size=5))
+def test_a_hash_goes_on_from_a_sponge_that_has_begun(begun: list[int], rest: list[int]) -> None:
+    if len(begun) % 2:
+        with pytest.raises(ValueError, match="by twos"):
+            poseidon_begun(begun)
+    else:
+        assert poseidon_many(rest, poseidon_begun(begun)) == poseidon_many([*begun, *rest])
+
+
 @given(felts, felts)
 def test_a_pair_hashes_as_the_references(left: int, right: int) -> None:
     assert poseidon_hash(left, right) == reference_poseidon(left, right)
@@ -81,6 +90,8 @@ def test_hashing_what_is_no_felt_is_refused() -> None:
     for value in (-1, PRIME, 2**256 + 5):
         with pytest.raises(BadFelt):
             poseidon_many([1, value])
+        with pytest.raises(BadFelt):
+            poseidon_begun([1, value])
         with pytest.raises(BadFelt):
             poseidon_hash(value, 1)
         with pytest.raises(BadFelt):

