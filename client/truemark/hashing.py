@@ -10,7 +10,6 @@ from poseidon_py.c_bindings import hades_permutation
 from truemark.curve import arithmetic
 from truemark.felt import PRIME, felt
 
-
 #: What a sponge holds between two felts that it takes in.
 Sponge = tuple[int, int, int]
 _EMPTY: Final[Sponge] = (0, 0, 0)

@@ -66,7 +66,8 @@ def run(only: str | None = None, out: Path = OUT, console: Console | None = None
         figures = [figure for figure in figures if figure.name == only or figure.name.startswith(f"{only}.")]
     write(figures, out)
     # A file or a pipe has no width that figures would have to be cut to.
-    screen.print(_table(figures), width=None if screen.is_terminal else _WIDTH, crop=False)
+    wide = screen if screen.is_terminal else Console(file=screen.file, width=_WIDTH)
+    wide.print(_table(figures))
     screen.print(f"{out}: {', '.join(figure.name for figure in figures)}", highlight=False, soft_wrap=True)
     return figures
 
