@@ -10,8 +10,10 @@ import pytest
 from rich.console import Console
 from truemark.deployment import Deployment
 from truemark.explorer import AsyncExplorer
+from truemark.units import to_collateral
 from truemark_devnet.build import Build
 from truemark_devnet.deploy import DeployFailed, NotReady, deploy, deploy_command, integrity_report, open_venue
+from truemark_devnet.deploy.command import LIQUIDATOR_MARGIN, fund_liquidator
 from truemark_devnet.profile import load_profile
 
 from tests.house import BTC, PRICES, SOL, House
@@ -41,6 +43,16 @@ async def test_a_venue_of_another_build_is_not_deployed_beside(deployed: House, 
     with pytest.raises(DeployFailed, match=r"other classes than this build's \(Vault\): `truemark upgrade`"):
         await deploy_command(deployed.nodes, profile="default", manifest=manifest, console=console)
     assert await deployed.rpc.call("starknet_blockNumber") == head
+
+
+async def test_the_liquidator_gets_test_money_once(house: House) -> None:
+    who = house.roles["liquidator"].address
+    assert not await fund_liquidator(house.rpc, house.nodes, dataclasses.replace(house.deployment, faucet=False))
+    assert await fund_liquidator(house.rpc, house.nodes, house.deployment)
+    await house.nodes.flush()
+    account = await house.contract("Clearinghouse").read("account", who)
+    assert account["collateral"] == to_collateral(LIQUIDATOR_MARGIN)
+    assert not await fund_liquidator(house.rpc, house.nodes, house.deployment)
 
 
 async def test_the_manifest_is_what_the_chain_says(house: House) -> None:

@@ -183,6 +183,7 @@ class Liquidator:
                 log.info(
                     "liquidations",
                     extra={"hash": hex(outcome.hash), "done": len(done), "refused": len(not_done)}
+                    | ({"reasons": ", ".join(sorted({item.reason for item in not_done}))} if not_done else {})
                     | ({"reverted": outcome.revert_reason} if not outcome.succeeded else {}),
                 )
             book = await self._reader.book()

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from decimal import Decimal
 
 from truemark.account import Account
 from truemark.deployment import Deployment
@@ -28,13 +27,12 @@ from truemark_devnet.accounts import REPORTERS, L2Account, l1_accounts
 from truemark_devnet.demo.book import TraderPlan
 from truemark_devnet.demo.plan import FUNDING_RATE_PPM, faults_of
 from truemark_devnet.demo.plan import REPORTERS as COLUMNS
+from truemark_devnet.deploy.command import LIQUIDATOR_MARGIN
 from truemark_devnet.deploy.venue import account_of, wallet_of
 from truemark_devnet.nodes import Nodes
 from truemark_devnet.order_facts import ChainFacts
 from truemark_devnet.pairing import PairingGateway
 
-#: What the liquidator takes positions over with, USD.
-LIQUIDATOR_MARGIN = Decimal(3_000_000)
 #: How many traders are set up at a time.
 _AT_ONCE = 8
 

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+from decimal import Decimal
 from pathlib import Path
+from typing import Final
 
 from rich.console import Console
+from truemark.contract import Contract
 from truemark.deployment import Deployment
+from truemark.l1 import L1Bridge
+from truemark.models import Destination
 from truemark.rpc import AsyncRpc, RpcError
 from truemark_keeper.recovery.integrity import MODES, IntegrityReport
 
-from truemark_devnet.accounts import operators
+from truemark_devnet.accounts import l1_accounts, operators
 from truemark_devnet.build import Build, build
 from truemark_devnet.deploy.l2 import CONTRACT_NOT_FOUND
 from truemark_devnet.deploy.opening import open_venue
 from truemark_devnet.deploy.venue import DeployFailed, account_of, deploy, parameters_of
 from truemark_devnet.nodes import Nodes
 from truemark_devnet.profile import load_profile
+
+#: Test USDC of the devnet's own liquidator, which takes positions into its margin account.
+LIQUIDATOR_MARGIN: Final = Decimal(3_000_000)
 
 
 async def deploy_command(nodes: Nodes, *, profile: str, manifest: Path, console: Console) -> None:
@@ -43,7 +51,8 @@ async def deploy_command(nodes: Nodes, *, profile: str, manifest: Path, console:
 
 
 async def open_command(nodes: Nodes, *, to: str, manifest: Path, reports: Path, console: Console) -> None:
-    """Takes the venue up to a mode, step by step, and keeps the integrity report of each step.
+    """Takes the venue up to a mode, step by step, and keeps the integrity report of each step. A liquidator without
+    money gets some.
 
     Raises:
         NoDeployment, BadManifest: there is no manifest to go by.
@@ -61,6 +70,21 @@ async def open_command(nodes: Nodes, *, to: str, manifest: Path, reports: Path, 
         admin = account_of(rpc, operators(nodes.l2_url)["admin"], nodes.l2_chain_id)
         with console.status(f"opening, up to {to}: {', '.join(MODES[1:])}"):
             await open_venue(rpc, deployment, admin, wait=asyncio.sleep, to=to, keep=keep)
+        if await fund_liquidator(rpc, nodes, deployment):
+            console.print(f"the liquidator gets {LIQUIDATOR_MARGIN} test USDC", highlight=False, soft_wrap=True)
+
+
+async def fund_liquidator(rpc: AsyncRpc, nodes: Nodes, deployment: Deployment) -> bool:
+    """Sends the devnet's own liquidator its margin from L1; False: it has money, or this is no test deployment."""
+    account = operators(nodes.l2_url)["liquidator"].address
+    house = Contract.of(rpc, deployment.address("Clearinghouse"), "Clearinghouse")
+    held = (await house.read("account", account))["collateral"] + await house.read("pending_deposit", account)
+    if held or not deployment.faucet:
+        return False
+    async with L1Bridge(deployment, l1_accounts(2)[1].private_key) as bridge:
+        await bridge.mint_test_usdc(LIQUIDATOR_MARGIN)
+        await bridge.deposit(LIQUIDATOR_MARGIN, Destination.MARGIN, account)
+    return True
 
 
 async def _runs_it(nodes: Nodes, deployment: Deployment, built: Build) -> bool:
