@@ -27,7 +27,7 @@ pub mod Bridge {
         IClearinghouseDispatcher, IClearinghouseDispatcherTrait, Mode,
     };
     use crate::oracle::interface::{IOracleDispatcher, IOracleDispatcherTrait};
-    use crate::rules::bucket::{Bucket, BucketPacking, Limit, leaked, pour, room};
+    use crate::rules::bucket::{Bucket, BucketPacking, Limit, pour, room, settled};
     use crate::token::interface::{
         IBridgedTokenDispatcher, IBridgedTokenDispatcherTrait, IERC20Dispatcher,
         IERC20DispatcherTrait,
@@ -279,7 +279,7 @@ pub mod Bridge {
             self.access.assert_admin();
             // What has run out so far did so under the old terms.
             let now = get_block_timestamp();
-            self.outflow.write(leaked(self.outflow.read(), self.quota(), now));
+            self.outflow.write(settled(self.outflow.read(), self.quota(), now));
             self.set_quota(quota);
         }
 

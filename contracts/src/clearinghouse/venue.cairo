@@ -45,7 +45,7 @@ pub mod Venue {
         MarketSlots, State, read_custody, read_outflow, read_venue, write_venue,
     };
     use crate::oracle::interface::{IOracleDispatcher, IOracleDispatcherTrait, MarketStatus};
-    use crate::rules::bucket::leaked;
+    use crate::rules::bucket::settled;
     use crate::rules::config::{market_fault, raises_fractions, venue_fault};
     use crate::rules::modes::{Action, allows, is_down, is_one_step_up};
     use crate::rules::outflow::{holds_back, limit_of, outflow_fault};
@@ -221,7 +221,7 @@ pub mod Venue {
             );
             // What has run out so far did so under the old terms.
             let bucket = state.outflow_bucket.read();
-            state.outflow_bucket.write(leaked(bucket, limit_of(@old), get_block_timestamp()));
+            state.outflow_bucket.write(settled(bucket, limit_of(@old), get_block_timestamp()));
             state.outflow.write(pack_outflow(@params));
             self.emit(OutflowConfigured { params });
         }

@@ -52,7 +52,7 @@ pub mod Waterfall {
     };
     use crate::clearinghouse::storm::{NOTHING_LEFT, storm_terms, went_dry, write_storm};
     use crate::clearinghouse::takeover::{Ration, Sweep, ration_of, rationed};
-    use crate::rules::bucket::{leaked, pour};
+    use crate::rules::bucket::{pour, settled};
     use crate::rules::config::waterfall_fault;
     use crate::rules::modes::{Action, allows};
     use crate::rules::risk::{SumsTrait, is_healthy, magnitude, size_magnitude};
@@ -158,7 +158,7 @@ pub mod Waterfall {
             // What has run out so far did so under the old terms.
             let state = self.state.as_path();
             let old = loss_terms(@read_waterfall(state.as_non_mut()));
-            state.losses.write(leaked(state.losses.read(), old, get_block_timestamp()));
+            state.losses.write(settled(state.losses.read(), old, get_block_timestamp()));
             write_waterfall(state, params);
             self.emit(WaterfallConfigured { params });
         }

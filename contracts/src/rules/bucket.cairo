@@ -2,6 +2,7 @@
 //! `window` seconds. So no hour of the clock has a fresh quota: in any t seconds at most limit x (1
 //! + t / window) passes.
 
+use core::cmp::max;
 use core::num::traits::{Bounded, CheckedMul};
 use starknet::storage_access::StorePacking;
 use crate::gas::rare_path;
@@ -41,6 +42,13 @@ pub fn leaked(bucket: Bucket, terms: Limit, now: u64) -> Bucket {
         return Bucket { level: 0, at: now };
     }
     Bucket { level: bucket.level - gone, at: now }
+}
+
+/// The bucket as other terms find it: what ran out did so under the old ones, and all that runs out
+/// from now on does so under the new, also where nothing had run out (a limit of 0).
+pub fn settled(bucket: Bucket, old: Limit, now: u64) -> Bucket {
+    let Bucket { level, at } = leaked(bucket, old, now);
+    Bucket { level, at: max(at, now) }
 }
 
 /// limit x elapsed / window, at most what a u128 holds.
@@ -94,7 +102,7 @@ pub impl BucketPacking of StorePacking<Bucket, felt252> {
 mod tests {
     use core::num::traits::Bounded;
     use starknet::storage_access::StorePacking;
-    use super::{Bucket, Limit, leaked, pour, room};
+    use super::{Bucket, Limit, leaked, pour, room, settled};
 
     const DAY: Limit = Limit { limit: 1_000, window: 100 };
 
@@ -151,6 +159,17 @@ mod tests {
         assert_eq!(room(full, lower, 0), 0);
         assert_eq!(room(full, lower, 900), 0);
         assert_eq!(room(full, lower, 950), 50);
+    }
+
+    #[test]
+    fn new_terms_do_not_reach_back() {
+        let shut = Limit { limit: 0, window: 100 };
+        let full = pour(Default::default(), DAY, 50, 1_000).unwrap();
+        assert_eq!(settled(full, shut, 149), Bucket { level: 1_000, at: 149 });
+        assert_eq!(room(settled(full, shut, 149), DAY, 159), 100);
+        assert_eq!(settled(full, DAY, 60), Bucket { level: 900, at: 60 });
+        // Time does not run back.
+        assert_eq!(settled(full, DAY, 49), full);
     }
 
     #[test]

@@ -11,6 +11,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, cast
 
@@ -58,6 +59,10 @@ _CONFIG: Final = Path("keeper.toml")
 
 class NoSecret(TruemarkError, LookupError):
     """Nothing to sign webhooks with."""
+
+
+class NotFunded(TruemarkError, ValueError):
+    """The wallet that is to fund the refunds has less than they are."""
 
 
 @group.command("compute")
@@ -152,7 +157,10 @@ def open_(
     async def run(work: Distribution, account: Account, console: Console) -> None:
         missing = await work.missing(account.address)
         if missing:
-            console.print(f"{account.address:#x} lacks {_usd(missing)} USD", highlight=False)
+            lack = f"the wallet of {account.address:#x} lacks {_usd(missing)} USD"
+            if execute:
+                raise NotFunded(lack)
+            console.print(lack, highlight=False)
         if execute:
             _say(console, await work.open(account.execute))
 
@@ -355,7 +363,8 @@ def _say(console: Console, status: DistributionStatus) -> None:
     if not status.opened:
         console.print(f"not open yet: {status.count} refunds, {_usd(status.total)} USD", highlight=False)
         return
-    state = "closed" if status.closed else f"open until {status.expiry}"
+    until = datetime.fromtimestamp(status.expiry, UTC)
+    state = "closed" if status.closed else f"open until {until:%Y-%m-%d %H:%M:%S} UTC"
     console.print(
         f"{state}: {status.count - len(status.unpaid)} of {status.count} paid, {_usd(status.claimed)} of "
         f"{_usd(status.total)} USD",
