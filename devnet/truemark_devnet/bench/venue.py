@@ -1,6 +1,5 @@
 """Orders a second that the reference venue takes and matches on one core: hash, signature, margin check, matching, and
-the commit to its log; HTTP, JSON and settlement left out. Against 1,000 a second, which needs GMP's integers (the extra
-`fast`).
+the commit to its log; HTTP, JSON and settlement left out. Against 1,000 a second.
 
 Counted in the process's own CPU time, so that other work on the machine does not count.
 """
