@@ -12,13 +12,13 @@ from pathlib import Path
 
 import httpx
 import pytest
-from truemark.keys import StarkKey
 from truemark_devnet.accounts import REPORTERS
 from truemark_devnet.demo.plan import TABLE
 from truemark_devnet.local import run_keepers
-from truemark_devnet.nodes.keepers import begun, write_admin
+from truemark_devnet.nodes.keepers import FOLDER, begun, write_admin
 from truemark_keeper.checking import Grade, check
 from truemark_keeper.config import load
+from truemark_keeper.sources.table import BadTable
 
 from tests.house import BTC, House
 
@@ -128,20 +128,35 @@ async def test_watch_shows_who_is_near_the_line(house: House) -> None:
 
 
 async def test_recovery_gets_the_admins_settings(house: House, manifest: Path) -> None:
-    key = StarkKey.from_private(house.roles["admin"].private_key)
-    path = write_admin(manifest, key, TABLE)
-    assert write_admin(manifest, key, TABLE) == path
+    since = begun(manifest.parent / FOLDER, TABLE)
+    path = write_admin(manifest, house.roles["admin"], TABLE, since)
+    # Cut short between the two files, and begun again.
+    path.unlink()
+    assert write_admin(manifest, house.roles["admin"], TABLE, since) == path
     findings = {item.what: item for item in await check(load(path))}
     for what in ("deployment", "account", "fees", "source replay:1", BTC):
         assert findings[what].grade is Grade.GOOD, findings[what]
 
 
-def test_recorded_prices_go_on_and_begin_again_after_a_day(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    now = begun(tmp_path)
-    monkeypatch.setattr(time, "time", lambda: now + 86_399)
-    assert begun(tmp_path) == now
-    monkeypatch.setattr(time, "time", lambda: now + 86_400)
-    assert begun(tmp_path) == now + 86_400
+def test_recorded_prices_go_on_and_begin_again_once_they_are_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hour = tmp_path / "hour.csv"
+    hour.write_text("holds_at,BTC-USD-PERP:1\n2026-01-18T23:00:00Z,95000\n2026-01-19T00:00:00Z,93000\n")
+    now = begun(tmp_path, hour)
+    monkeypatch.setattr(time, "time", lambda: now + 3_599)
+    assert begun(tmp_path, hour) == now
+    monkeypatch.setattr(time, "time", lambda: now + 3_600)
+    assert begun(tmp_path, hour) == now + 3_600
+
+
+async def test_for_prices_that_cannot_be_read_nothing_is_written(manifest: Path) -> None:
+    (manifest.parent / "day.csv").write_text("holds_at,BTC-USD-PERP:1\nnever,1\n")
+    there = set(manifest.parent.iterdir())
+    for name in ("day.csv", "none.csv"):
+        with pytest.raises(BadTable, match=name):
+            await run_keepers(manifest, asyncio.Event(), interval=1.0, replay=manifest.parent / name)
+    assert set(manifest.parent.iterdir()) == there
 
 
 @pytest.mark.deep

@@ -328,15 +328,15 @@ def keepers(
     from truemark_devnet import nodes as devnets
     from truemark_devnet.state import home_of_user
 
-    manifest = home_of_user() / "deployment.json"
-    replay = replay or _part("truemark_devnet.demo.plan", "TABLE")
-    nodes = devnets.attach()
-    try:
-        _write_admin(Console(stderr=True), nodes, manifest, replay)
-    finally:
-        nodes.close()
+    devnets.attach().close()
+    console = Console(stderr=True)
     run = _part("truemark_devnet.local", "run_keepers_until_stopped")
-    run(manifest, interval=interval, replay=replay)
+    run(
+        home_of_user() / "deployment.json",
+        interval=interval,
+        replay=replay or _part("truemark_devnet.demo.plan", "TABLE"),
+        wrote=lambda path: _say_admin(console, path),
+    )
 
 
 @devnet.command()
@@ -557,17 +557,12 @@ def _start_keepers(console: Console, nodes: Nodes, *, reporters: int, profile: s
     )
     _say(console, f"keepers: {', '.join(started)} started" if started else "keepers: all run already")
     _print_keepers(console, keepers.look(home))
-    _write_admin(console, nodes, manifest, replay)
+    since = keepers.begun(home / keepers.FOLDER, replay)
+    _say_admin(console, keepers.write_admin(manifest, operators(nodes.l2_url)["admin"], replay, since))
 
 
-def _write_admin(console: Console, nodes: Nodes, manifest: Path, replay: Path) -> None:
-    from truemark.keys import StarkKey
-
-    from truemark_devnet.accounts import operators
-    from truemark_devnet.nodes import keepers
-
-    key = StarkKey.from_private(operators(nodes.l2_url)["admin"].private_key)
-    _say(console, f"for `truemark recovery`: --config {keepers.write_admin(manifest, key, replay)}")
+def _say_admin(console: Console, path: Path) -> None:
+    _say(console, f"for `truemark recovery`: --config {path}")
 
 
 def _print_keepers(console: Console, found: Sequence[KeeperState]) -> None:

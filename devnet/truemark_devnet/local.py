@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from truemark_keeper.transactions import TransactionQueue
 from truemark_devnet.accounts import REPORTERS, operators
 from truemark_devnet.demo.plan import TABLE
 from truemark_devnet.deploy.venue import wallet_of
-from truemark_devnet.nodes.keepers import FOLDER, LIQUIDATOR, SENTINEL, begun
+from truemark_devnet.nodes.keepers import FOLDER, LIQUIDATOR, SENTINEL, begun, write_admin
 from truemark_devnet.order_facts import ChainFacts
 from truemark_devnet.pairing import PairingGateway
 
@@ -44,17 +44,26 @@ async def local_gateway(deployment: Deployment) -> AsyncIterator[PairingGateway]
         yield await stack.enter_async_context(PairingGateway(deployment, queue, ChainFacts(rpc, deployment)))
 
 
-async def run_keepers(manifest: Path, stop: asyncio.Event, *, interval: float, replay: Path = TABLE) -> None:
+async def run_keepers(
+    manifest: Path,
+    stop: asyncio.Event,
+    *,
+    interval: float,
+    replay: Path = TABLE,
+    wrote: Callable[[Path], None] = lambda path: None,
+) -> None:
     """Three reporters, a liquidator and a sentinel, each with its own account, on recorded prices that go on since this
     devnet's keepers were first started.
 
+    Args:
+        wrote: told where the admin's settings for recovery are.
+
     Raises:
         NoDeployment, BadManifest, WrongChain, NodeUnavailable: there is no venue to work for.
+        BadTable: the prices cannot be read. Nothing is written then.
     """
     keys = operators(Deployment.load(manifest).l2_rpc)
-    folder = manifest.parent / FOLDER
-    folder.mkdir(parents=True, exist_ok=True)
-    since = begun(folder)
+    since = begun(manifest.parent / FOLDER, replay)
     async with AsyncExitStack() as stack:
         running = []
         for column, role in enumerate((*REPORTERS, LIQUIDATOR, SENTINEL), start=1):
@@ -71,17 +80,18 @@ async def run_keepers(manifest: Path, stop: asyncio.Event, *, interval: float, r
             )
             service = await stack.enter_async_context(keeper(config, StarkKey.from_private(keys[role].private_key)))
             running.append(service.run(stop))
+        wrote(write_admin(manifest, keys["admin"], replay, since))
         await asyncio.gather(*running)
 
 
-def run_keepers_until_stopped(manifest: Path, *, interval: float, replay: Path) -> None:
+def run_keepers_until_stopped(manifest: Path, *, interval: float, replay: Path, wrote: Callable[[Path], None]) -> None:
     """As `run_keepers`, with logs on stderr, until Ctrl-C or SIGTERM."""
 
     async def work() -> None:
         stop = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        await run_keepers(manifest, stop, interval=interval, replay=replay)
+        await run_keepers(manifest, stop, interval=interval, replay=replay, wrote=wrote)
 
     logs.setup()
     asyncio.run(work())

@@ -16,6 +16,7 @@ import httpx
 import orjson
 from truemark.errors import TruemarkError
 from truemark.keys import StarkKey, keystore
+from truemark_keeper.sources.table import PriceTable
 
 from truemark_devnet.accounts import REPORTERS, L2Account
 from truemark_devnet.nodes.launch import environment
@@ -30,8 +31,6 @@ LIQUIDATOR, SENTINEL = "liquidator", "sentinel"
 PATIENCE = 90.0
 _RECORD = "keepers.json"
 _ADMIN = "admin"
-#: The recorded day is as long; seconds. Prices that began to be played longer ago begin again.
-_DAY = 24 * 3_600
 #: Seconds between two looks of the sentinel.
 _LOOK = 1
 
@@ -120,7 +119,7 @@ def start_keepers(
     running = {record.role: record for record in records(home) if record.process.is_alive()}
     missing = [role for role in keeper_roles(reporters) if role not in running]
     ports = choose(dict.fromkeys(missing))
-    since = begun(folder)
+    since = begun(folder, replay)
     for role in missing:
         settings = folder / f"{role}.toml"
         settings.write_text(_settings(role, manifest, replay, interval, since, ports[role]), encoding="utf-8")
@@ -179,27 +178,34 @@ def _await(home: Path, started: Sequence[KeeperRecord]) -> None:
                 time.sleep(0.2)
 
 
-def begun(folder: Path) -> int:
-    """When the recorded prices began to be played, the same for all keepers of one devnet; seconds since 1970."""
+def begun(folder: Path, replay: Path) -> int:
+    """When the recorded prices began to be played, the same for all keepers of one devnet; seconds since 1970. Prices
+    that are over begin again.
+
+    Raises:
+        BadTable: they cannot be read.
+    """
+    times = PriceTable.load(replay).times
     path, now = folder / "since", int(time.time())
     with contextlib.suppress(FileNotFoundError, ValueError):
         then = int(path.read_text())
-        if now - then < _DAY:
+        if now - then < times[-1] - times[0]:
             return then
+    folder.mkdir(parents=True, exist_ok=True)
     path.write_text(str(now))
     return now
 
 
-def write_admin(manifest: Path, key: StarkKey, replay: Path) -> Path:
+def write_admin(manifest: Path, admin: L2Account, replay: Path, since: int) -> Path:
     """Settings of the admin for `truemark recovery`, beside the keepers': the prices that they play are its outside
     price. The key is the devnet's own, public knowledge, and so is the password beside it."""
     folder = manifest.parent / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{_ADMIN}.toml"
-    if not path.exists():
+    path, kept = folder / f"{_ADMIN}.toml", folder / f"{_ADMIN}.json"
+    if not kept.exists():
         password = "devnet"  # noqa: S105
         write_private(folder / "password", password.encode())
-        keystore.save(folder / f"{_ADMIN}.json", key, password)
+        keystore.save(kept, StarkKey.from_private(admin.private_key), password)
     path.write_text(
         f"""# Written for `truemark recovery`.
 [keeper]
@@ -208,7 +214,7 @@ account = "{_ADMIN}"
 keystore = "{_ADMIN}.json"
 password_file = "password"
 roles = ["reporter"]
-{_source(replay, 1, begun(folder))}""",
+{_source(replay, 1, since)}""",
         encoding="utf-8",
     )
     return path
