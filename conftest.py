@@ -1,6 +1,4 @@
-"""For all tests. How many examples a property gets: a sample by default, more with TRUEMARK_EXAMPLES=deep or prove.
-
-The sample is the same each time, so that a failure is about the change; prove draws new examples."""
+"""For all tests. How many examples a property gets: a sample by default, more with TRUEMARK_EXAMPLES=deep or prove."""
 
 from __future__ import annotations
 
@@ -11,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
-settings.register_profile("sample", deadline=None, derandomize=True)
+settings.register_profile("sample", deadline=None)
 settings.register_profile("deep", deadline=None, max_examples=2_000)
 settings.register_profile("prove", deadline=None, max_examples=20_000)
 settings.load_profile(os.environ.get("TRUEMARK_EXAMPLES", "sample"))

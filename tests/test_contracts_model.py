@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import random
 from collections.abc import AsyncIterator
@@ -17,7 +16,9 @@ from truemark_devnet.build import Build
 from tests.model.machine import Life, Tally
 from tests.model.stage import Stage, staged
 from tests.model.table import wrong_modes, wrong_statuses
+from tests.seeds import seed_of
 
+MODEL = Path(__file__).parent / "model"
 #: Rules of one life; each is one action or a few.
 RULES = 60
 
@@ -38,16 +39,6 @@ MUCH = {
 async def stage(built: Build) -> AsyncIterator[Stage]:
     async with staged(built) as ready:
         yield ready
-
-
-def seed_of(built: Build) -> int:
-    """The same for the same contracts and the same model: who changes either meets new lives, and nobody else does."""
-    digest = hashlib.sha256()
-    for name in sorted(built.classes):
-        digest.update(built.classes[name].class_hash.to_bytes(32))
-    for source in sorted((Path(__file__).parent / "model").rglob("*.py")):
-        digest.update(source.read_bytes())
-    return int.from_bytes(digest.digest()[:4])
 
 
 def live(stage: Stage, chosen_seed: int, least: int, lives: int, **wanted: int) -> Tally:
@@ -87,7 +78,7 @@ def live(stage: Stage, chosen_seed: int, least: int, lives: int, **wanted: int) 
 
 @pytest.mark.node
 def test_contracts_do_what_the_model_does(stage: Stage, built: Build) -> None:
-    live(stage, seed_of(built), least=150, lives=2)
+    live(stage, seed_of(built, MODEL), least=150, lives=2)
 
 
 @pytest.mark.node
@@ -100,7 +91,14 @@ def test_each_cell_of_the_modes_and_of_the_statuses_both_ways(stage: Stage) -> N
 @pytest.mark.deep
 def test_contracts_do_what_the_model_does_in_two_thousand_actions(stage: Stage, built: Build) -> None:
     live(
-        stage, seed_of(built) + 1, least=2_000, lives=10, FillSettled=50, Liquidated=2, Backstopped=1, PositionSettled=1
+        stage,
+        seed_of(built, MODEL) + 1,
+        least=2_000,
+        lives=10,
+        FillSettled=50,
+        Liquidated=2,
+        Backstopped=1,
+        PositionSettled=1,
     )
 
 

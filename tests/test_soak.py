@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import random
 import sys
+from pathlib import Path
 
 import pytest
+import truemark_keeper
 from truemark_devnet.build import Build
 
+from tests.seeds import seed_of
 from tests.soak.run import Report, run
 
 pytestmark = pytest.mark.node
@@ -49,8 +52,9 @@ def judge(report: Report, capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.deep
 async def test_an_hour_of_rounds_with_random_faults(built: Build, capsys: pytest.CaptureFixture[str]) -> None:
-    # The same faults each time, so that a failure is about the change; the day below has new ones.
-    judge(await run(built, seed=drawn(capsys, 1), rounds=HOUR), capsys)
+    keeper = Path(truemark_keeper.__file__).parent
+    seed = drawn(capsys, seed_of(built, keeper, Path(__file__).parent / "soak"))
+    judge(await run(built, seed=seed, rounds=HOUR), capsys)
 
 
 @pytest.mark.prove

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import hmac
+import io
 import json
 import sys
 from collections.abc import AsyncIterator
@@ -16,9 +17,11 @@ from typing import Any
 
 import orjson
 import pytest
+from rich.console import Console
 from truemark.cli import main
 from truemark.commands.refund import read_claim
 from truemark.refunds import Refund
+from truemark_keeper.recovery import refund_command
 from truemark_keeper.recovery.prices import ReplayedPrices
 from truemark_keeper.recovery.refund import (
     BadDecisions,
@@ -392,3 +395,30 @@ def test_a_replay_file_says_the_median_of_its_reporters(tmp_path: Path) -> None:
 def test_the_wrong_takings_are_those_of_the_skewed_mark(found: Survey) -> None:
     taken = {item.taking.account: item.finding for item in found.judged if item.taking.kind != "DebtPaid"}
     assert taken == {ACCOUNTS[0]: Finding.WRONG, ACCOUNTS[1]: Finding.WRONG}
+
+
+async def test_what_nobody_can_pay_is_not_opened(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    sent: list[str] = []
+
+    class Short:
+        async def missing(self, funder: int) -> int:
+            return 5_000_000
+
+        async def open(self, send: Any) -> None:
+            sent.append("open")
+
+    class Admin:
+        address = 0xAD
+        execute = None
+
+    def on_chain(folder: Path, config: Path, deployment: Path | None, run: Any, *, execute: bool) -> None:
+        steps.append(run(Short(), Admin(), Console(file=io.StringIO())))
+
+    steps: list[Any] = []
+    monkeypatch.setattr(refund_command, "_on_chain", on_chain)
+    for execute in (False, True):
+        refund_command.open_(folder=tmp_path, config=tmp_path, execute=execute)
+    await steps[0]
+    with pytest.raises(refund_command.NotFunded, match=r"0xad lacks 5\.000000 USD"):
+        await steps[1]
+    assert sent == []
